@@ -1,0 +1,106 @@
+"""The envelope's bytes (docs/wire.md, section 2)."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from protocols.errors import RemoteError
+from protocols.ids import UNKNOWN_NODE, NodeId
+
+VERSION = 1
+LOCAL = 0x80
+CLASS_BITS = 0x03
+LOCAL_HEADER = struct.Struct("!BBBB16s")
+ROUTED_HEADER = struct.Struct("!BBBB16s32s32s")
+LOCAL_HEADER_BYTES = LOCAL_HEADER.size
+ROUTED_HEADER_BYTES = ROUTED_HEADER.size
+PAYLOAD_BYTES_MAX = 65_536  # architecture.md: what is larger is cut by protocols/stream
+ENVELOPE_BYTES_MAX = ROUTED_HEADER_BYTES + PAYLOAD_BYTES_MAX
+
+
+class Kind(IntEnum):
+    HANDSHAKE = 1
+    RECORD = 2
+    UNKNOWN_SESSION = 3
+
+
+class TrafficClass(IntEnum):
+    """What policies look at; the order in which a full link serves is EMERGENCY, INTERACTIVE, BULK, BACKGROUND."""
+
+    INTERACTIVE = 0
+    BULK = 1
+    BACKGROUND = 2
+    EMERGENCY = 3
+
+
+KINDS = frozenset(int(kind) for kind in Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    kind: int
+    traffic: int  # a TrafficClass
+    hops_left: int
+    id: bytes  # 16
+    source: NodeId  # UNKNOWN_NODE when local
+    destination: NodeId  # UNKNOWN_NODE when local
+    local: bool
+    payload: bytes | memoryview
+    associated: bytes  # what a record's seal covers beside its plaintext: the header without hops left
+
+    def encode(self) -> bytes:
+        header = header_bytes(
+            self.kind, self.traffic, self.hops_left, self.id, self.source, self.destination, local=self.local
+        )
+        return header + bytes(self.payload)
+
+
+def header_bytes(
+    kind: int,
+    traffic: int,
+    hops_left: int,
+    envelope_id: bytes,
+    source: NodeId,
+    destination: NodeId,
+    *,
+    local: bool,
+) -> bytes:
+    """A header alone, for hot paths; with `hops_left` zero it is the associated data of a record."""
+    if local:
+        return LOCAL_HEADER.pack(VERSION, kind, traffic | LOCAL, hops_left, envelope_id)
+    return ROUTED_HEADER.pack(VERSION, kind, traffic, hops_left, envelope_id, source, destination)
+
+
+def decode_envelope(data: bytes) -> Envelope:
+    """Raises RemoteError("bad_envelope") or RemoteError("unknown_version")."""
+    if len(data) < LOCAL_HEADER_BYTES:
+        raise RemoteError("bad_envelope", "shorter than its header")
+    version, kind, flags, hops_left, envelope_id = LOCAL_HEADER.unpack_from(data)
+    if version != VERSION:
+        raise RemoteError("unknown_version", f"envelope version {version}")
+    if kind not in KINDS or flags & ~(LOCAL | CLASS_BITS) or hops_left == 0:
+        raise RemoteError("bad_envelope", f"{kind=} {flags=} {hops_left=}")
+    source = destination = UNKNOWN_NODE
+    start = LOCAL_HEADER_BYTES
+    if flags & LOCAL:
+        if hops_left != 1:
+            raise RemoteError("bad_envelope", "a local envelope that wants to be relayed")
+    else:
+        if len(data) < ROUTED_HEADER_BYTES:
+            raise RemoteError("bad_envelope", "shorter than its header")
+        start = ROUTED_HEADER_BYTES
+        source, destination = NodeId(data[20:52]), NodeId(data[52:84])
+    if len(data) - start > PAYLOAD_BYTES_MAX:
+        raise RemoteError("bad_envelope", "payload too long")
+    associated = data[:3] + b"\x00" + data[4:start]
+    return Envelope(
+        kind,
+        flags & CLASS_BITS,
+        hops_left,
+        envelope_id,
+        source,
+        destination,
+        bool(flags & LOCAL),
+        memoryview(data)[start:],
+        associated,
+    )

@@ -1,0 +1,1 @@
+"""Many real nodes in one process, in virtual time, from one seed."""

@@ -1,0 +1,1 @@
+"""Links to neighbours. Sockets and radios live here and nowhere else."""
