@@ -1,0 +1,31 @@
+"""A NodeId's last word: never trust it again. Signed by the identity, so by whoever holds the recovery phrase."""
+
+from dataclasses import dataclass
+
+from protocols.directory.signed import open_body, sign_body
+from protocols.errors import RemoteError
+from protocols.ids import NodeId
+from protocols.keys import Identity
+
+LABEL = b"meshnode/revocation/1"
+VERSION = 1
+REVOCATION_BYTES_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    node: NodeId
+    at: int  # seconds since 1970, by the signer's clock; for display
+
+
+def sign_revocation(identity: Identity, at_s: int) -> bytes:
+    return sign_body(identity, LABEL, VERSION, {"at": at_s})
+
+
+def open_revocation(data: bytes) -> Revocation:
+    """Raises RemoteError."""
+    node, body = open_body(data, LABEL, VERSION, bytes_max=REVOCATION_BYTES_MAX)
+    at = body.get("at")
+    if not isinstance(at, int) or isinstance(at, bool):
+        raise RemoteError("bad_revocation")
+    return Revocation(node, at)

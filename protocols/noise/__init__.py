@@ -1,0 +1,10 @@
+"""One Noise engine: patterns as data, AES-GCM or ChaChaPoly, and the hfs hybrid with ML-KEM-768.
+
+Spec: The Noise Protocol Framework, revision 34; "KEM-based Hybrid Forward Secrecy for Noise" for hfs.
+"""
+
+from protocols.noise.cipher import CipherState
+from protocols.noise.handshake import Handshake
+from protocols.noise.kem import Kem, KemKeyPair, MlKem768, mlkem_or_none
+
+__all__ = ["CipherState", "Handshake", "Kem", "KemKeyPair", "MlKem768", "mlkem_or_none"]
