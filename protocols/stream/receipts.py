@@ -1,0 +1,120 @@
+"""Which of the peer's records arrived, and when to say so (RFC 9000, section 13.2).
+
+A hole calls for an answer at once only on a datagram lane: counters run over all lanes, and a big record on a
+reliable lane is overtaken by small ones every day.
+"""
+
+from protocols.stream.frames import ACK_HEAD, ACK_RANGE, encode_ack
+from protocols.stream.limits import (
+    ACK_DELAY_DATAGRAM_NS,
+    ACK_DELAY_RELIABLE_NS,
+    ACK_EVERY_DATAGRAMS,
+    ACK_EVERY_RELIABLE,
+    ACK_RANGES_MAX,
+)
+
+
+class Receipts:
+    """Ranges of counters, lowest first; beyond ACK_RANGES_MAX the lowest is forgotten and its records come again."""
+
+    __slots__ = ("_datagrams", "_due_ns", "_largest_ns", "_now", "_ranges", "_reliables")
+
+    def __init__(self) -> None:
+        self._ranges: list[list[int]] = []  # [low, high], both included
+        self._largest_ns = 0  # when the largest arrived
+        self._datagrams = self._reliables = 0  # not yet answered
+        self._due_ns: int | None = None
+        self._now = False
+
+    @property
+    def waiting(self) -> bool:
+        """Something arrived that asks for an answer, be it due or not."""
+        return self._due_ns is not None
+
+    @property
+    def due_ns(self) -> int | None:
+        """The timer of the answer; None once it is due: then it waits for a record, not for time."""
+        return None if self._now else self._due_ns
+
+    @property
+    def is_due(self) -> bool:
+        return self._now
+
+    def handle_timeout(self, now_ns: int) -> None:
+        if self._due_ns is not None and now_ns >= self._due_ns:
+            self._now = True
+
+    def received(self, counter: int, *, asks: bool, reliable: bool, now_ns: int) -> None:
+        """`asks`: the record held something that its sender wants acknowledged."""
+        in_order = self._note(counter, now_ns)
+        if not asks:
+            return
+        if reliable:
+            self._reliables += 1
+            due_ns = now_ns + ACK_DELAY_RELIABLE_NS
+            self._now = self._now or self._reliables >= ACK_EVERY_RELIABLE
+        else:
+            self._datagrams += 1
+            due_ns = now_ns + ACK_DELAY_DATAGRAM_NS
+            self._now = self._now or self._datagrams >= ACK_EVERY_DATAGRAMS or not in_order
+        if self._due_ns is None or due_ns < self._due_ns:
+            self._due_ns = due_ns
+
+    def frame_bytes(self, room: int) -> int:
+        """How long `frame(room, ...)` will be; 0 where not even one range fits."""
+        if room < ACK_HEAD.size:
+            return 0
+        further = min(len(self._ranges) - 1, ACK_RANGES_MAX - 1, (room - ACK_HEAD.size) // ACK_RANGE.size)
+        return ACK_HEAD.size + further * ACK_RANGE.size
+
+    def frame(self, nbytes: int, now_ns: int) -> bytes:
+        """The answer in `nbytes`, or less where gaps are too wide for their fields. Settles what waited."""
+        count = 1 + (nbytes - ACK_HEAD.size) // ACK_RANGE.size
+        self._datagrams = self._reliables = 0
+        self._due_ns, self._now = None, False
+        newest = self._ranges[-count:]
+        return encode_ack([(low, high) for low, high in reversed(newest)], now_ns - self._largest_ns)
+
+    @property
+    def largest(self) -> int:
+        return self._ranges[-1][1]
+
+    def forget(self, upto: int) -> None:
+        """The peer has seen an answer that reached up to there: nothing below needs saying again."""
+        ranges = self._ranges
+        while len(ranges) > 1 and ranges[0][1] <= upto:
+            del ranges[0]
+
+    def _note(self, counter: int, now_ns: int) -> bool:
+        ranges = self._ranges
+        if not ranges or counter > ranges[-1][1]:
+            self._largest_ns = now_ns
+            if ranges and counter == ranges[-1][1] + 1:
+                ranges[-1][1] = counter
+                return True
+            ranges.append([counter, counter])
+            if len(ranges) > ACK_RANGES_MAX:
+                del ranges[0]
+            return len(ranges) == 1
+        self._insert(counter)
+        return False
+
+    def _insert(self, counter: int) -> None:
+        ranges = self._ranges
+        at = len(ranges) - 1
+        while at >= 0 and ranges[at][0] > counter:
+            at -= 1
+        # ranges[at] begins at or below the counter, ranges[at + 1] above it
+        joins_below = at >= 0 and ranges[at][1] >= counter - 1
+        joins_above = at + 1 < len(ranges) and ranges[at + 1][0] == counter + 1
+        if joins_below and joins_above:
+            ranges[at][1] = ranges[at + 1][1]
+            del ranges[at + 1]
+        elif joins_below:
+            ranges[at][1] = max(ranges[at][1], counter)
+        elif joins_above:
+            ranges[at + 1][0] = counter
+        else:
+            ranges.insert(at + 1, [counter, counter])
+            if len(ranges) > ACK_RANGES_MAX:
+                del ranges[0]
