@@ -1,0 +1,269 @@
+"""The thin shell around the core: links and timers in, effects out. It decides nothing.
+
+It is also what services see of the mesh: `ports.Presence`, and the `Wire` under the rpc hub.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from meshnode.mesh import (
+    Channel,
+    ChannelClosed,
+    CloseLink,
+    Dial,
+    DialFailed,
+    Effect,
+    LinkDown,
+    LinkReceived,
+    LinkUp,
+    LinkWritable,
+    Mesh,
+    MeshEvent,
+    Noticed,
+    PeerConnected,
+    PeerDisconnected,
+    RpcHappened,
+    SendOn,
+)
+from meshnode.rpc import RpcHub
+from meshnode.world import Clock
+from protocols.errors import LinkError, SettingsError
+from protocols.ids import NodeId, short_id
+from transports.api import Link, Transport
+
+NS_PER_S = 1_000_000_000
+CLOSE_S = 1.0  # how long links may take to say good-bye at the end
+
+log = structlog.stdlib.get_logger()
+
+
+class MeshDriver:
+    def __init__(self, mesh: Mesh, transports: Mapping[str, Transport], clock: Clock) -> None:
+        self.mesh = mesh
+        self.hub = RpcHub(self)
+        self.on_connected: Callable[[PeerConnected], None] = lambda _: None
+        self._transports, self._clock = transports, clock
+        self._links: dict[int, Link] = {}
+        self._ids: dict[Link, int] = {}
+        self._next_link = 1
+        self._watchers: list[Callable[[NodeId, bool], None]] = []
+        self._waiting: dict[NodeId, list[asyncio.Future[None]]] = {}
+        self._crew: asyncio.TaskGroup | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns: int | None = None
+        self._flushing = False
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled; then every link says good-bye."""
+        try:
+            async with asyncio.TaskGroup() as crew:
+                self._crew = crew
+                crew.create_task(self.hub.run())
+                for transport in self._transports.values():
+                    crew.create_task(self._accept(transport))
+                self._execute(self.mesh.flush(now_ns=self._clock.now_ns()))
+        finally:
+            self._crew = None
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def close(self) -> None:
+        """Close the transports; `run` should have ended."""
+        closing = [asyncio.ensure_future(transport.close()) for transport in self._transports.values()]
+        if closing:
+            _, slow = await asyncio.wait(closing, timeout=CLOSE_S)
+            for task in slow:
+                task.cancel()
+
+    async def _accept(self, transport: Transport) -> None:
+        async for link in transport.accept():
+            self._adopt(link, None)
+
+    async def _dial(self, dial: Dial) -> None:
+        scheme = dial.address.partition("://")[0]
+        transport = self._transports.get(scheme)
+        if transport is None:
+            self.tell(DialFailed(dial.target, f"this node has no transport {scheme!r}"))
+            return
+        try:
+            link = await transport.dial(dial.address)
+        except (LinkError, SettingsError) as error:
+            self.tell(DialFailed(dial.target, str(error)))
+            return
+        self._adopt(link, dial.target)
+
+    def _adopt(self, link: Link, target: NodeId | str | None) -> None:
+        number = self._next_link
+        self._next_link += 1
+        self._links[number], self._ids[link] = link, number
+        self.tell(
+            LinkUp(
+                link=number,
+                traits=lambda: link.traits,
+                dialled=link.dialled,
+                binding=link.binding,
+                address=link.address,
+                target=target,
+                stats=link.stats,
+                backlog=lambda: link.unsent_bytes,
+                backlog_max=link.unsent_bytes_max,
+            )
+        )
+        link.attach(self)
+
+    # -- LinkObserver -----------------------------------------------------------------------------------------
+
+    def link_received(self, link: Link, frames: list[bytes]) -> None:
+        if (number := self._ids.get(link)) is not None:
+            self.tell(LinkReceived(number, frames))
+
+    def link_writable(self, link: Link) -> None:
+        if (number := self._ids.get(link)) is not None:
+            self.tell(LinkWritable(number))
+
+    def link_lost(self, link: Link, reason: str) -> None:
+        number = self._ids.pop(link, None)
+        if number is not None:
+            del self._links[number]
+            self.tell(LinkDown(number, reason))
+
+    # -- driving ----------------------------------------------------------------------------------------------
+
+    def tell(self, event: MeshEvent) -> None:
+        self._execute(self.mesh.handle(event, now_ns=self._clock.now_ns()))
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._execute(self.mesh.flush(now_ns=self._clock.now_ns()))
+
+    def _on_timer(self) -> None:
+        self._timer = self._timer_ns = None
+        now_ns = self._clock.now_ns()
+        due_ns = self.mesh.next_timeout()
+        self._execute(
+            self.mesh.handle_timeout(now_ns=now_ns) if due_ns is not None and due_ns <= now_ns else []
+        )
+
+    def _execute(self, effects: Iterable[Effect]) -> None:  # noqa: C901 - one flat table of effects
+        for effect in effects:
+            match effect:
+                case SendOn():
+                    if (link := self._links.get(effect.link)) is not None:
+                        link.send(effect.frames, reliable=effect.reliable)
+                case RpcHappened():
+                    self.hub.happened(effect.channel, effect.event)
+                case Dial():
+                    self._spawn_dial(effect)
+                case CloseLink():
+                    self._close_link(effect)
+                case PeerConnected():
+                    self._connected(effect)
+                case PeerDisconnected():
+                    log.info("peer_disconnected", peer=short_id(effect.peer), reason=effect.reason)
+                    self._changed(effect.peer, connected=False)
+                case ChannelClosed():
+                    self.hub.channel_closed(effect.channel, effect.reason)
+                case Noticed():
+                    log.debug(effect.name, **effect.fields)
+        self._arm()
+
+    def _arm(self) -> None:
+        due_ns = self.mesh.next_timeout()
+        if due_ns == self._timer_ns:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_ns = due_ns
+        if due_ns is not None:
+            delay_s = max(0, due_ns - self._clock.now_ns()) / NS_PER_S
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+
+    def _spawn_dial(self, dial: Dial) -> None:
+        if self._crew is None:
+            self.tell(DialFailed(dial.target, "stopping"))
+        else:
+            self._crew.create_task(self._dial(dial))
+
+    def _close_link(self, effect: CloseLink) -> None:
+        link = self._links.pop(effect.link, None)
+        if link is not None:
+            self._ids.pop(link, None)
+            if self._crew is not None:
+                self._crew.create_task(link.close(effect.reason))
+
+    def _connected(self, effect: PeerConnected) -> None:
+        log.info("link_bound", peer=short_id(effect.peer), address=effect.address, hybrid=effect.hybrid)
+        self.on_connected(effect)
+        if effect.first:
+            self._changed(effect.peer, connected=True)
+
+    def _changed(self, peer: NodeId, *, connected: bool) -> None:
+        if connected:
+            for waiter in self._waiting.pop(peer, []):
+                if not waiter.done():
+                    waiter.set_result(None)
+        for callback in self._watchers:
+            callback(peer, connected)
+
+    # -- Presence and Wire ------------------------------------------------------------------------------------
+
+    def connected(self) -> list[NodeId]:
+        return self.mesh.links.neighbours()
+
+    def is_connected(self, peer: NodeId) -> bool:
+        return self.mesh.channel(peer) is not None
+
+    def watch(self, callback: Callable[[NodeId, bool], None]) -> None:
+        self._watchers.append(callback)
+
+    def want(self, peer: NodeId) -> None:
+        self.mesh.want(peer, now_ns=self._clock.now_ns())
+        self._schedule_flush()
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
+    def channel(self, peer: NodeId) -> Channel | None:
+        return self.mesh.channel(peer)
+
+    def touch(self, channel: Channel) -> None:
+        self.mesh.touch(channel)
+        self._schedule_flush()
+
+    async def until_connected(self, peer: NodeId) -> None:
+        """Returns once the peer is connected."""
+        if self.mesh.channel(peer) is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(peer, []).append(waiter)
+            await waiter
+
+    def expect(
+        self, address: str, addresses: list[str] | None = None, *, keep: bool, after_ns: int = 0
+    ) -> None:
+        """Somebody unknown is (or may be) there: call, and see who proves what."""
+        self.mesh.dialer.want(
+            address, addresses or [address], keep=keep, now_ns=self.now_ns(), after_ns=after_ns
+        )
+        self._schedule_flush()
+
+    def call_at(self, peer: NodeId, addresses: list[str]) -> None:
+        """A peer we know was seen there."""
+        self.mesh.expect(peer, addresses, keep=False, now_ns=self.now_ns())
+        self._schedule_flush()
+
+    def part(self, peer: NodeId, reason: str) -> None:
+        self.mesh.part(peer, reason, now_ns=self.now_ns())
+        self._schedule_flush()
+
+    def link(self, number: int) -> Link | None:
+        return self._links.get(number)
+
+    def _schedule_flush(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)

@@ -1,0 +1,136 @@
+"""What the core is told, and what it wants done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from meshnode.mesh.channel import Channel
+from meshnode.mesh.dialer import Dial
+from policies.device import DeviceState
+from protocols.directory import NodeRecord
+from protocols.ids import NodeId
+from protocols.rpc import RpcEvent
+from transports.api import LinkStats, LinkTraits
+
+# -- told ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A transport opened a link, or accepted one. `link` is a number that is never used again."""
+
+    link: int
+    traits: Callable[[], LinkTraits]  # asked again for each decision: they change while the link lives
+    dialled: bool
+    binding: bytes
+    address: str
+    target: NodeId | str | None  # the dialler's target, for a link that we opened
+    stats: LinkStats  # the link keeps it up to date
+    backlog: Callable[[], int]  # bytes of the reliable lane that have not left yet
+    backlog_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReceived:
+    link: int
+    frames: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWritable:
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    link: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    target: NodeId | str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    device: DeviceState
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """Addresses came or went: what failed before may work now."""
+
+
+MeshEvent: TypeAlias = (
+    LinkUp | LinkReceived | LinkWritable | LinkDown | DialFailed | DeviceChanged | NetworkChanged
+)
+
+# -- wanted -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendOn:
+    """Hand these frames to one lane of one link."""
+
+    link: int
+    frames: list[bytes]
+    reliable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLink:
+    link: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """A peer proved its identity on a link, which is now bound to it; `record` is verified."""
+
+    peer: NodeId
+    record: NodeRecord
+    record_bytes: bytes
+    hybrid: bool
+    address: str
+    dialled: bool  # we called that address
+    first: bool  # it had no link before
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDisconnected:
+    """Its last link is gone. Its session may live on and carry on over the next link."""
+
+    peer: NodeId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RpcHappened:
+    """Something on a call; the channel's id and the event's call id name it."""
+
+    channel: Channel
+    event: RpcEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelClosed:
+    """All its calls are over: the peer restarted, broke the rules, or was away for too long."""
+
+    channel: int
+    peer: NodeId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """For the log and the counters: a fixed name, then fields. Nothing secret."""
+
+    name: str
+    fields: dict[str, object]
+
+
+Effect: TypeAlias = (
+    SendOn | CloseLink | Dial | PeerConnected | PeerDisconnected | RpcHappened | ChannelClosed | Noticed
+)

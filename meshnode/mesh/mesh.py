@@ -1,0 +1,658 @@
+"""The core itself: links come and go, handshakes run on them, channels send over whichever link the policy picks."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Protocol, TypeAlias, assert_never
+
+from meshnode.mesh.channel import AWAY_NS, Channel
+from meshnode.mesh.dialer import Dialer
+from meshnode.mesh.events import (
+    ChannelClosed,
+    CloseLink,
+    DeviceChanged,
+    DialFailed,
+    Effect,
+    LinkDown,
+    LinkReceived,
+    LinkUp,
+    LinkWritable,
+    MeshEvent,
+    NetworkChanged,
+    Noticed,
+    PeerConnected,
+    PeerDisconnected,
+    RpcHappened,
+    SendOn,
+)
+from meshnode.mesh.links import BIND_NS, RUBBISH_MAX, UNBOUND_NS, LinkState, LinkTable
+from meshnode.mesh.transport_manager import TransportManager
+from protocols.envelope import LOCAL_HEADER_BYTES, PAYLOAD_BYTES_MAX, TrafficClass, decode_envelope
+from protocols.errors import LinkError, RemoteError
+from protocols.ids import NodeId
+from protocols.keys import Identity
+from protocols.noise import Kem
+from protocols.rpc import RpcSession
+from protocols.session import (
+    Dropped,
+    HandshakeFailed,
+    LinkBinding,
+    PeerForgot,
+    RecordOpened,
+    Session,
+    SessionEnded,
+    SessionEstablished,
+    SessionReplaced,
+    SessionTable,
+)
+from protocols.session import Event as SessionEvent
+from protocols.stream import Closed, Connection, ControlReceived, Path, Waiting
+from protocols.stream import Event as StreamEvent
+
+TAG_BYTES = 16
+OVERHEAD_BYTES = LOCAL_HEADER_BYTES + TAG_BYTES  # of a record on a direct link
+FRAMES_BYTES = 64  # room for an acknowledgement and a stream's header beside the data
+CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within this time crossed
+BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
+CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
+PROTOCOL_BROKEN = 1  # code of our CLOSE
+CHANNELS_MAX = 4_096  # sessions kept for peers near and away
+
+Batches: TypeAlias = dict[tuple[int, bool], list[bytes]]  # (link, on its reliable lane?) -> frames
+
+
+class PeerFacts(Protocol):
+    """What the owner's book knows (kept by the peers service)."""
+
+    def x25519(self, peer: NodeId) -> bytes | None: ...
+    def hybrid(self, peer: NodeId) -> bool:
+        """False only where the peer's record says that it can't."""
+        ...
+
+    def addresses(self, peer: NodeId) -> list[str]: ...
+    def is_blocked(self, peer: NodeId) -> bool: ...
+    def seen_hybrid(self, peer: NodeId) -> bool: ...
+
+
+class NobodyKnown:
+    """An empty book."""
+
+    def x25519(self, peer: NodeId) -> bytes | None:  # noqa: ARG002 - nobody is known
+        return None
+
+    def hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
+        return True
+
+    def addresses(self, peer: NodeId) -> list[str]:  # noqa: ARG002 - as above
+        return []
+
+    def is_blocked(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
+        return False
+
+    def seen_hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
+        return False
+
+
+class Mesh:
+    """One node's core. `handle` what happened, execute the effects, call `handle_timeout` when `next_timeout` says.
+
+    Calls on a channel's `rpc` are made directly; afterwards `flush` sends what they queued.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        own_record: Callable[[], bytes],
+        own_addresses: Callable[[], frozenset[str]],
+        answer_strangers: bool,
+        boot: bytes,
+        kem: Kem | None,
+        entropy: Callable[[int], bytes],
+        dice: Callable[[str], Random],
+    ) -> None:
+        self.me = identity.node_id
+        self.counts: Counter[str] = Counter()  # what was dropped and why; keys are fixed words
+        self.links = LinkTable()
+        self.dialer = Dialer(dice("dialer"), own_addresses=own_addresses)
+        self.manager = TransportManager()
+        self.facts: PeerFacts = NobodyKnown()  # the peers service takes its place before the first link
+        self._entropy, self._kem = entropy, kem
+        self._sessions = SessionTable(
+            identity,
+            own_record=own_record,
+            boot=boot,
+            kem=kem,
+            entropy=entropy,
+            answer_strangers=answer_strangers,
+            is_blocked=self._is_blocked,
+            remember_hybrid=self._seen_hybrid,
+        )
+        self._channels: dict[bytes, Channel] = {}  # by the session's index
+        self._by_peer: dict[NodeId, list[Channel]] = {}
+        self._channels_made = 0
+        self._touched: dict[int, Channel] = {}  # by the channel's id
+        self._timers: list[
+            tuple[int, int, Channel]
+        ] = []  # heap by (due_ns, channel id); a stale one wakes us in vain
+        self._effects: list[Effect] = []
+        self._rare_moved = True  # a timer of sessions, links or dialler may have
+        self._rare_due_ns: int | None = None
+
+    # -- what happened ----------------------------------------------------------------------------------------
+
+    def handle(self, event: MeshEvent, *, now_ns: int) -> list[Effect]:
+        match event:
+            case LinkReceived():
+                self._on_received(event, now_ns)
+                return self.flush(now_ns=now_ns)
+            case LinkWritable():
+                self._on_writable(event)
+                return self.flush(now_ns=now_ns)
+            case LinkUp():
+                self._on_link_up(event, now_ns)
+            case LinkDown():
+                self._on_link_down(event, now_ns)
+            case DialFailed():
+                self.dialer.finished(event.target, now_ns=now_ns, failed=event.reason)
+            case DeviceChanged():
+                self.manager.device_changed(event.device)
+            case NetworkChanged():
+                self.dialer.hurry_all(now_ns=now_ns)
+            case _:
+                assert_never(event)
+        self._rare_moved = True
+        return self.flush(now_ns=now_ns)
+
+    def flush(self, *, now_ns: int) -> list[Effect]:
+        """Send what channels and handshakes have ready; open what is due to be dialled; give all that is wanted."""
+        while self._touched:
+            _, channel = self._touched.popitem()
+            self._pump(channel, now_ns)
+        for route, _, frame in self._sessions.outgoing():
+            self._rare_moved = True
+            self._send_handshake(route, frame)
+        if self._rare_moved:
+            self._effects += self.dialer.dials(now_ns=now_ns)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def next_timeout(self) -> int | None:
+        """Cheap: asked after every batch of records, which move no timer but their channel's."""
+        if self._rare_moved:
+            due = (self._sessions.next_timeout(), self.links.next_timeout(), self.dialer.next_timeout())
+            self._rare_due_ns = min((at_ns for at_ns in due if at_ns is not None), default=None)
+            self._rare_moved = False
+        timers_ns = self._timers[0][0] if self._timers else None
+        if timers_ns is None or self._rare_due_ns is None:
+            return self._rare_due_ns if timers_ns is None else timers_ns
+        return min(timers_ns, self._rare_due_ns)
+
+    def handle_timeout(self, *, now_ns: int) -> list[Effect]:
+        self._rare_moved = True
+        for event in self._sessions.handle_timeout(now_ns=now_ns):
+            self._on_session_event(event, None, now_ns)
+        for link in self.links.overdue(now_ns=now_ns):
+            self._on_overdue(link, now_ns)
+        while self._timers and self._timers[0][0] <= now_ns:
+            _, _, channel = heapq.heappop(self._timers)
+            if not channel.closed:
+                self._on_channel_timer(channel, now_ns)
+        return self.flush(now_ns=now_ns)
+
+    @property
+    def session_drops(self) -> Mapping[str, int]:
+        """Reason -> count of bytes that changed nothing, below the counts of the core."""
+        return self._sessions.dropped
+
+    # -- what the floors above ask ----------------------------------------------------------------------------
+
+    def channel(self, peer: NodeId) -> Channel | None:
+        """Where a new call to this peer goes; None while it has no live link or no session."""
+        session = self._sessions.preferred(peer)
+        return self._channels.get(session.index) if session is not None and self.links.of(peer) else None
+
+    def touch(self, channel: Channel) -> None:
+        """Its rpc was used: the next `flush` sends."""
+        if not channel.closed:
+            self._touched[channel.id] = channel
+
+    def want(self, peer: NodeId, *, now_ns: int) -> None:
+        """Keep trying to reach this peer."""
+        self._rare_moved = True
+        if peer != self.me and not self.facts.is_blocked(peer):
+            self.dialer.want(peer, self.facts.addresses(peer), keep=True, now_ns=now_ns)
+            self.dialer.hurry(peer, now_ns=now_ns)
+            if self.links.of(peer):
+                self.dialer.held(peer)
+
+    def expect(
+        self, key: NodeId | str, addresses: list[str], *, keep: bool, now_ns: int, after_ns: int = 0
+    ) -> None:
+        """Call these addresses: of a peer that was seen there, or of whoever answers (the key is then an address)."""
+        self._rare_moved = True
+        self.dialer.want(key, addresses, keep=keep, now_ns=now_ns, after_ns=after_ns)
+
+    def part(self, peer: NodeId, reason: str, *, now_ns: int) -> None:
+        """Let go of a peer: blocked, revoked or removed by the owner."""
+        self._rare_moved = True
+        self.dialer.drop(peer)
+        for channel in self._channels_of(peer):
+            self._close_channel(channel, reason, now_ns)
+        for link in list(self.links.of(peer)):
+            self._turn_away(link, reason, now_ns)
+
+    def _is_blocked(self, peer: NodeId) -> bool:
+        return self.facts.is_blocked(peer)
+
+    def _seen_hybrid(self, peer: NodeId) -> bool:
+        return self.facts.seen_hybrid(peer)
+
+    # -- links ------------------------------------------------------------------------------------------------
+
+    def _on_link_up(self, up: LinkUp, now_ns: int) -> None:
+        if up.target is not None:
+            self.dialer.finished(up.target, now_ns=now_ns, failed=None)
+        link = self.links.add(up, now_ns=now_ns)
+        if link is None:
+            self.counts["links_full"] += 1
+            self._effects.append(CloseLink(up.link, "full"))
+            return
+        if not up.dialled:
+            return  # whoever dialled speaks first
+        expected = up.target if isinstance(up.target, bytes) else None
+        session = self._sessions.preferred(expected) if expected is not None else None
+        channel = self._channels.get(session.index) if session is not None else None
+        if channel is not None:
+            link.binding = LinkBinding(up.binding, entropy=self._entropy)
+            link.due_ns = now_ns + BIND_NS
+            channel.connection.send_control(BIND, link.binding.start(), lane=_control_path(link).lane)
+            self._touched[channel.id] = channel
+        else:
+            self._shake_hands(link, expected, now_ns)
+
+    def _shake_hands(self, link: LinkState, expected: NodeId | None, now_ns: int) -> None:
+        try:
+            link.handshake = self._sessions.connect(
+                peer=expected,
+                x25519=self.facts.x25519(expected) if expected is not None else None,
+                hybrid=self._kem is not None and (expected is None or self.facts.hybrid(expected)),
+                route=link.id,
+                local=True,
+                binding=link.up.binding,
+                now_ns=now_ns,
+            )
+        except LinkError as error:
+            self._turn_away(link, str(error), now_ns)
+
+    def _on_overdue(self, link: LinkState, now_ns: int) -> None:
+        """Nobody proved who is there. A peer that forgot our session may be shy of strangers and say nothing: where
+        BIND was not answered, shake hands instead, once.
+        """
+        expected = link.up.target
+        if link.binding is not None and link.up.dialled and isinstance(expected, bytes):
+            link.binding, link.due_ns = None, now_ns + UNBOUND_NS
+            self._shake_hands(link, expected, now_ns)
+        else:
+            self._turn_away(link, "not_bound_in_time", now_ns)
+
+    def _on_link_down(self, event: LinkDown, now_ns: int) -> None:
+        link = self.links.remove(event.link)
+        if link is None:
+            return
+        self._sessions.route_lost(link.id)
+        if link.peer is None:
+            if link.up.target is not None:
+                self.dialer.rejected(link.up.target, now_ns=now_ns, reason=event.reason)
+            return
+        self.manager.links_changed(link.peer)
+        gone = not self.links.of(link.peer)
+        for channel in self._channels_of(link.peer):
+            for lane in _lanes(link.id):
+                channel.connection.lane_lost(lane, now_ns=now_ns)
+            channel.away_since_ns = now_ns if gone else None
+            self._touched[channel.id] = channel
+        if gone:
+            self._effects.append(PeerDisconnected(link.peer, event.reason))
+            self.dialer.lost(link.peer, now_ns=now_ns)
+
+    def _turn_away(self, link: LinkState, reason: str, now_ns: int) -> None:
+        self._rare_moved = True
+        self._effects.append(CloseLink(link.id, reason))
+        self._on_link_down(LinkDown(link.id, reason), now_ns)
+
+    def _on_writable(self, event: LinkWritable) -> None:
+        link = self.links.get(event.link)
+        if link is not None and link.peer is not None:
+            for channel in self._channels_of(link.peer):
+                self._touched[channel.id] = channel
+
+    def _bind(self, link: LinkState, session: Session, now_ns: int) -> None:
+        self._rare_moved = True
+        peer = session.peer
+        first = not self.links.of(peer)
+        self.links.bind(link, peer)
+        self.manager.links_changed(peer)
+        self.dialer.met(link.up.target, peer, link.up.address, now_ns=now_ns)
+        for channel in self._channels_of(peer):
+            channel.away_since_ns = None
+            self._touched[channel.id] = channel
+        up = link.up
+        self._effects.append(
+            PeerConnected(
+                peer,
+                session.record,
+                session.record_bytes,
+                session.hybrid,
+                up.address,
+                dialled=up.dialled,
+                first=first,
+            )
+        )
+        if not first:
+            self._thin_out(peer, link, now_ns)
+
+    def _thin_out(self, peer: NodeId, newest: LinkState, now_ns: int) -> None:
+        """One link per transport is enough. Both ends choose the same one; the end that dialled the other closes it.
+
+        Of two that crossed (each end dialled one) the one of the lower NodeId stays; else the newest, since the
+        older may be dead without anybody having noticed.
+        """
+        transport = newest.up.traits().transport
+        for older in [link for link in self.links.of(peer) if link is not newest]:
+            if older.up.traits().transport != transport:
+                continue
+            crossed = older.up.dialled != newest.up.dialled and now_ns - older.since_ns < CROSSED_NS
+            lower_dialled = newest.up.dialled == (self.me < peer)
+            doomed = older if not crossed or lower_dialled else newest
+            if doomed.up.dialled:
+                self._turn_away(doomed, "duplicate", now_ns)
+
+    # -- frames -----------------------------------------------------------------------------------------------
+
+    def _on_received(self, event: LinkReceived, now_ns: int) -> None:
+        link = self.links.get(event.link)
+        if link is None:
+            return
+        for frame in event.frames:
+            try:
+                envelope = decode_envelope(frame)
+            except RemoteError as error:
+                self._rubbish(link, error.reason, now_ns)
+                continue
+            if not envelope.local and envelope.destination != self.me:
+                self.counts["no_route"] += 1
+                continue
+            for happened in self._sessions.receive(
+                envelope, route=link.id, binding=link.up.binding, now_ns=now_ns
+            ):
+                self._on_session_event(happened, link, now_ns)
+            if self.links.get(event.link) is None:
+                return  # turned away meanwhile
+
+    def _rubbish(self, link: LinkState, reason: str, now_ns: int) -> None:
+        self.counts[reason] += 1
+        link.rubbish += 1
+        if link.rubbish > RUBBISH_MAX:
+            self._turn_away(link, "rubbish", now_ns)
+
+    def _send_handshake(self, route: int, frame: bytes) -> None:
+        link = self.links.get(route)
+        if link is None:
+            self.counts["no_route"] += 1
+            return
+        traits = link.up.traits()
+        reliable = traits.has_reliable_lane
+        if not reliable and len(frame) > traits.datagram_bytes_max:
+            self.counts["handshake_too_long"] += 1
+            return
+        self._effects.append(SendOn(route, [frame], reliable))
+
+    # -- sessions ---------------------------------------------------------------------------------------------
+
+    def _on_session_event(  # noqa: C901 - one flat table of all that a session table may tell
+        self, event: SessionEvent, link: LinkState | None, now_ns: int
+    ) -> None:
+        match event:
+            case RecordOpened():
+                self._on_record(event, link, now_ns)
+                return
+            case SessionEstablished():
+                self._on_established(event, link, now_ns)
+            case SessionReplaced():
+                if (channel := self._channels.get(event.old.index)) is not None:
+                    self._forget_channel(channel, "peer_restarted")
+            case SessionEnded():
+                if (channel := self._channels.get(event.session.index)) is not None:
+                    self._forget_channel(channel, event.reason)
+            case HandshakeFailed():
+                self.counts[f"handshake_{event.reason}"] += 1
+                failed = self.links.by_handshake(event.handshake)
+                if failed is not None:
+                    self._turn_away(failed, event.reason, now_ns)
+            case PeerForgot():
+                self._on_forgotten(event.session, link, now_ns)
+            case Dropped():
+                if (
+                    link is not None and link.peer is None
+                ):  # a neighbour's late and doubled records are no rubbish
+                    self._rubbish(link, "before_binding", now_ns)
+            case _:
+                assert_never(event)
+        self._rare_moved = True
+
+    def _on_established(self, event: SessionEstablished, link: LinkState | None, now_ns: int) -> None:
+        session = event.session
+        if any(old.session.boot != session.boot for old in self._channels_of(session.peer)):
+            self._on_restart(session.peer, link, now_ns)
+        connection = Connection(initiator=session.initiator, now_ns=now_ns)
+        self._channels_made += 1
+        channel = Channel(self._channels_made, session, connection, RpcSession(connection))
+        self._channels[session.index] = channel
+        self._by_peer.setdefault(session.peer, []).append(channel)
+        self._effects.append(Noticed("session_established", {"peer": session.peer, "hybrid": session.hybrid}))
+        if event.bound and link is not None and link.peer is None:
+            self._bind(link, session, now_ns)
+        elif not self.links.of(session.peer):
+            channel.away_since_ns = now_ns
+        self._touched[channel.id] = channel
+        while len(self._channels) > CHANNELS_MAX:
+            away = (each for each in self._channels.values() if each.away_since_ns is not None)
+            oldest = min(away, key=lambda each: each.away_since_ns or 0, default=None)
+            if oldest is None:
+                return
+            self._close_channel(oldest, "too_many_sessions", now_ns)
+
+    def _on_forgotten(self, session: Session, link: LinkState | None, now_ns: int) -> None:
+        """An unproved hint that the peer lost this session: shake hands again where the hint came from."""
+        if link is not None and link.peer in {None, session.peer}:
+            link.binding = None
+            self._shake_hands(link, session.peer, now_ns)
+
+    def _on_restart(self, peer: NodeId, link: LinkState | None, now_ns: int) -> None:
+        """The peer's boot changed: its old sessions are over, and its old links lead nowhere."""
+        for channel in self._channels_of(peer):
+            self._close_channel(channel, "peer_restarted", now_ns)
+        for old in list(self.links.of(peer)):
+            if old is not link:
+                self._turn_away(old, "peer_restarted", now_ns)
+        if link is not None and link.peer == peer:
+            self.links.unbind(link)
+            self._effects.append(PeerDisconnected(peer, "peer_restarted"))
+
+    def _on_record(self, event: RecordOpened, link: LinkState | None, now_ns: int) -> None:
+        channel = self._channels.get(event.session.index)
+        if channel is None:
+            return
+        if link is not None and link.peer is None and event.plaintext[:1] != CONTROL_FIRST:
+            self.counts["not_bound_yet"] += 1  # its sender counts it as lost and sends it again
+            return
+        reliable = (
+            link is not None and len(event.plaintext) > link.up.traits().datagram_bytes_max - OVERHEAD_BYTES
+        )
+        try:
+            for happened in channel.connection.receive(
+                event.counter, event.plaintext, reliable=reliable, now_ns=now_ns
+            ):
+                if isinstance(happened, ControlReceived):
+                    if link is not None and happened.kind == BIND:
+                        self._on_bind(link, channel, happened.body, now_ns)
+                elif not self._on_stream_event(channel, happened, now_ns):
+                    return
+        except RemoteError as error:
+            self.counts[error.reason] += 1
+            channel.connection.close(PROTOCOL_BROKEN, error.reason)
+            self._pump(channel, now_ns)
+            self._close_channel(channel, error.reason, now_ns)
+            return
+        self._touched[channel.id] = channel
+
+    def _on_stream_event(self, channel: Channel, event: StreamEvent, now_ns: int) -> bool:
+        """False once the channel is over."""
+        if isinstance(event, Closed):
+            self._close_channel(channel, event.reason or "closed_by_peer", now_ns)
+            return False
+        for call_event in channel.rpc.stream_event(event, now_ns=now_ns):
+            self._effects.append(RpcHappened(channel, call_event))
+        return True
+
+    def _on_bind(self, link: LinkState, channel: Channel, body: bytes, now_ns: int) -> None:
+        """docs/wire.md, section 6."""
+        if link.peer is not None:
+            return  # said twice: the link is bound already
+        link.binding = link.binding or LinkBinding(link.up.binding, entropy=self._entropy)
+        try:
+            answer = link.binding.receive(body)
+        except RemoteError as error:
+            self.counts[error.reason] += 1
+            self._turn_away(link, error.reason, now_ns)
+            return
+        bound = link.binding.bound
+        if answer is not None:
+            channel.connection.send_control(BIND, answer, lane=_control_path(link).lane)
+        if bound:
+            self._bind(link, channel.session, now_ns)
+
+    # -- channels ---------------------------------------------------------------------------------------------
+
+    def _channels_of(self, peer: NodeId) -> list[Channel]:
+        return list(self._by_peer.get(peer, ()))
+
+    def _pump(self, channel: Channel, now_ns: int) -> None:
+        """Send all that its connection may send now, record by record, over the links that the policy picks."""
+        connection, links = channel.connection, self.links.of(channel.peer)
+        batches: Batches = {}
+        for lane in connection.lanes_with_control():
+            if (link := self.links.get(lane // 2)) is not None:
+                self._next_frame(
+                    channel, link, _control_path(link), TrafficClass.INTERACTIVE, batches, now_ns
+                )
+        while links and (waiting := connection.wants_to_send()) is not None:
+            link = self.manager.choose(channel.peer, links, waiting.traffic, now_ns=now_ns)
+            if link is None or not self._send_some(channel, link, waiting, batches, now_ns):
+                break  # the policy says wait, or what is in the way reports back: LinkWritable, an answer, a timer
+        for (link_id, reliable), frames in batches.items():
+            self._effects.append(SendOn(link_id, frames, reliable))
+        for event in connection.take_events():
+            self._on_stream_event(channel, event, now_ns)
+        self._arm(channel)
+
+    def _send_some(
+        self, channel: Channel, link: LinkState, waiting: Waiting, batches: Batches, now_ns: int
+    ) -> bool:
+        """One record over the first lane that takes it."""
+        for path in _paths(link, waiting.nbytes):
+            if path.reliable:
+                queued = sum(map(len, batches.get((link.id, True), ())))
+                if link.up.backlog() + queued >= link.up.backlog_max:
+                    continue
+            if self._next_frame(channel, link, path, waiting.traffic, batches, now_ns):
+                return True
+        return False
+
+    def _next_frame(
+        self,
+        channel: Channel,
+        link: LinkState,
+        path: Path,
+        traffic: int,
+        batches: Batches,
+        now_ns: int,
+    ) -> bool:
+        """Seal one record into its batch; False when nothing may go that way now."""
+        session = channel.session
+        plaintext = channel.connection.next_record(path, session.next_counter, now_ns=now_ns)
+        if plaintext is None:
+            return False
+        frame = self._sessions.seal(
+            session,
+            plaintext,
+            traffic=traffic,
+            local=True,
+            size_max=path.bytes_max + OVERHEAD_BYTES,
+            now_ns=now_ns,
+        )
+        batches.setdefault((link.id, path.reliable), []).append(frame)
+        return len(frame)
+
+    def _arm(self, channel: Channel) -> None:
+        due_ns = channel.next_timeout()
+        if (
+            due_ns is not None
+            and not channel.closed
+            and (channel.armed_ns is None or due_ns < channel.armed_ns)
+        ):
+            channel.armed_ns = due_ns
+            heapq.heappush(self._timers, (due_ns, channel.id, channel))
+
+    def _on_channel_timer(self, channel: Channel, now_ns: int) -> None:
+        channel.armed_ns = None
+        if channel.away_since_ns is not None and channel.away_since_ns + AWAY_NS <= now_ns:
+            self._close_channel(channel, "away_too_long", now_ns)
+            return
+        connection, rpc = channel.connection, channel.rpc
+        if (due_ns := connection.next_timeout()) is not None and due_ns <= now_ns:
+            for event in connection.handle_timeout(now_ns=now_ns):
+                if not self._on_stream_event(channel, event, now_ns):
+                    return
+        if (due_ns := rpc.next_timeout()) is not None and due_ns <= now_ns:
+            self._effects += [RpcHappened(channel, event) for event in rpc.handle_timeout(now_ns=now_ns)]
+        self._touched[channel.id] = channel
+
+    def _close_channel(self, channel: Channel, reason: str, now_ns: int) -> None:
+        """We end it; `_forget_channel` is what follows where the session ended by itself."""
+        self._sessions.close(channel.session, now_ns=now_ns)
+        self._forget_channel(channel, reason)
+
+    def _forget_channel(self, channel: Channel, reason: str) -> None:
+        channel.closed = True
+        if self._channels.pop(channel.session.index, None) is not None:
+            siblings = self._by_peer[channel.peer]
+            siblings.remove(channel)
+            if not siblings:
+                del self._by_peer[channel.peer]
+            self._touched.pop(channel.id, None)
+            self._effects.append(ChannelClosed(channel.id, channel.peer, reason))
+
+
+def _paths(link: LinkState, nbytes: int) -> tuple[Path, ...]:
+    """Datagrams for small things, the reliable lane for big ones and for what a full window keeps back."""
+    traits = link.up.traits()
+    datagrams = Path(2 * link.id, reliable=False, bytes_max=traits.datagram_bytes_max - OVERHEAD_BYTES)
+    if not traits.has_reliable_lane:
+        return (datagrams,)
+    ordered = Path(2 * link.id + 1, reliable=True, bytes_max=PAYLOAD_BYTES_MAX - TAG_BYTES)
+    small = nbytes + FRAMES_BYTES <= datagrams.bytes_max
+    return (datagrams, ordered) if small else (ordered,)
+
+
+def _control_path(link: LinkState) -> Path:
+    """For BIND alone, since the other end may not have bound the link yet; on the ordered lane where there is one,
+    so that what follows comes after it.
+    """
+    return _paths(link, PAYLOAD_BYTES_MAX)[0]._replace(control_only=True)
+
+
+def _lanes(link: int) -> tuple[int, int]:
+    return 2 * link, 2 * link + 1

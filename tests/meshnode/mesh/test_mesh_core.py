@@ -1,0 +1,201 @@
+"""The core: nodes meet, talk, lose links, restart, and find one another again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from meshnode.mesh import ChannelClosed, LinkReceived, PeerConnected, PeerDisconnected
+from protocols.envelope import TrafficClass
+from transports.api import LinkTraits
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+
+
+def events(node: Any, kind: type) -> list[Any]:
+    return [each for each in node.happened if isinstance(each, kind)]
+
+
+def test_a_node_that_knows_another_connects_and_both_prove_who_they_are(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    assert [each.peer for each in events(alice, PeerConnected)] == [bob.id]
+    assert [each.record.name for each in events(bob, PeerConnected)] == ["alice"]
+
+
+def test_a_call_reaches_the_other_node_and_its_answer_comes_back(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    alice.calls(bob, b"one", b"two")
+    air.run(SECOND)
+    assert bob.received == [b"one", b"two"]
+    assert alice.answers == [b"2"]
+
+
+def test_strangers_meet_at_an_address_without_knowing_each_other(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.mesh.expect(bob.address, [bob.address], keep=True, now_ns=0)
+    alice.flush()
+    air.run(SECOND)
+    assert alice.is_connected(bob)
+    assert bob.is_connected(alice)
+
+
+def test_a_node_that_hides_answers_nobody_who_does_not_know_it(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob", visible=False)
+    alice.mesh.expect(bob.address, [bob.address], keep=False, now_ns=0)
+    alice.flush()
+    air.run(30 * SECOND)
+    assert not alice.is_connected(bob)
+    alice.meets(bob)
+    air.run(SECOND)
+    assert alice.is_connected(bob)
+
+
+def test_a_blocked_peer_gets_no_session(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    bob.blocked.add(alice.id)
+    alice.meets(bob)
+    air.run(20 * SECOND)
+    assert not bob.is_connected(alice)
+    assert not events(bob, PeerConnected)
+
+
+def test_nodes_that_dial_each_other_at_once_keep_one_link_and_lose_nothing(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    bob.meets(alice)
+    air.run(SECOND)
+    alice.calls(bob, b"from alice")
+    bob.calls(alice, b"from bob")
+    air.run(SECOND)
+    assert (alice.received, bob.received) == ([b"from bob"], [b"from alice"])
+    assert len(alice.mesh.links.of(bob.id)) == len(bob.mesh.links.of(alice.id)) == 1
+
+
+def test_a_dropped_link_is_redialled_and_the_session_carries_on(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    before = alice.mesh.channel(bob.id)
+    air.cut(next(iter(alice.wires.values())))
+    air.run(5 * SECOND)
+    assert alice.mesh.channel(bob.id) is before
+    assert not events(alice, ChannelClosed)
+    alice.calls(bob, b"again")
+    air.run(SECOND)
+    assert bob.received == [b"again"]
+
+
+def test_what_was_under_way_when_the_link_broke_arrives_over_the_next(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    messages = [b"%05d" % number + bytes(5_000) for number in range(100)]
+    alice.calls(bob, *messages, traffic=TrafficClass.BULK)
+    air.cut(next(iter(alice.wires.values())))
+    air.run(10 * SECOND)
+    assert bob.received == messages
+
+
+def test_a_peer_that_restarted_is_recognised_and_a_new_session_takes_over(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    bob.crash()
+    air.run(SECOND)
+    assert [each.reason for each in events(alice, PeerDisconnected)] == ["cut"]
+    bob.start()
+    air.run(5 * SECOND)
+    assert [each.reason for each in events(alice, ChannelClosed)] == ["peer_restarted"]
+    alice.calls(bob, b"welcome back")
+    air.run(SECOND)
+    assert bob.received == [b"welcome back"]
+
+
+def test_a_restarted_node_that_hides_is_reached_again_without_a_hint(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob", visible=False)
+    alice.meets(bob)
+    air.run(SECOND)
+    bob.crash()
+    bob.start()
+    air.run(20 * SECOND)
+    alice.calls(bob, b"still there?")
+    air.run(SECOND)
+    assert bob.received == [b"still there?"]
+
+
+def test_a_node_that_is_away_is_called_again_until_it_answers(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    air.dark.add(bob.address)
+    alice.meets(bob)
+    air.run(10 * MINUTE)
+    assert not alice.is_connected(bob)
+    air.dark.clear()
+    air.run(2 * MINUTE)
+    assert alice.is_connected(bob)
+
+
+def test_a_session_whose_peer_stays_away_is_forgotten_in_the_end(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    bob.crash()
+    air.run(40 * MINUTE)
+    assert [each.reason for each in events(alice, ChannelClosed)] == ["away_too_long"]
+
+
+def test_a_link_that_nobody_binds_is_closed_and_leaves_nothing(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    air.middle = lambda sender, frame: b"" if sender is alice else frame
+    alice.mesh.expect(bob.address, [bob.address], keep=False, now_ns=0)
+    alice.flush()
+    air.run(30 * SECOND)
+    assert not bob.wires
+    assert not bob.mesh.links.all()
+
+
+def test_rubbish_from_a_stranger_costs_a_counter_and_in_the_end_the_link(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    wire = air.join(alice, bob, None, bob.address)
+    for number in range(200):
+        bob.handle(air_received(wire, bob, bytes([number]) * (number + 1)))
+    assert bob.mesh.counts["bad_envelope"] + bob.mesh.counts["unknown_version"] > 60
+    assert wire.ends[bob] not in {link.id for link in bob.mesh.links.all()}
+
+
+def air_received(wire: Any, node: Any, frame: bytes) -> Any:
+
+    return LinkReceived(wire.ends[node], [frame])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("loss", [0.05, 0.2])
+def test_calls_arrive_whole_and_in_order_over_datagrams_that_get_lost(
+    make_air: Callable[..., Any], seed: int, loss: float
+) -> None:
+    air = make_air(seed=seed, loss=loss, traits=LinkTraits("memory", 1_200, has_reliable_lane=False))
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(30 * SECOND)
+    messages = [b"%05d" % number for number in range(300)]
+    alice.calls(bob, *messages)
+    air.run(2 * MINUTE)
+    assert bob.received == messages
+    assert alice.answers == [b"300"]
+
+
+def test_two_runs_of_one_seed_send_the_same_frames(make_air: Callable[..., Any]) -> None:
+    def run() -> tuple[int, list[bytes], int]:
+        air = make_air(seed=7, loss=0.1, traits=LinkTraits("memory", 1_200, has_reliable_lane=False))
+        alice, bob = air.node("alice"), air.node("bob")
+        alice.meets(bob)
+        air.run(10 * SECOND)
+        alice.calls(bob, *[bytes([n]) * 100 for n in range(50)])
+        air.run(20 * SECOND)
+        return air.frames, bob.received, air.now_ns
+
+    assert run() == run()
