@@ -1,0 +1,1 @@
+"""The two command lines: `meshnode`, the daemon, and `meshctl`, everything else."""

@@ -1,0 +1,1 @@
+"""One module for each command of `meshctl`, imported only when the command is used."""

@@ -1,0 +1,52 @@
+"""`meshctl messages`."""
+
+import click
+
+from meshnode.cli.asking import ask, follow
+from meshnode.cli.base import MeshCommand, invocation
+from meshnode.cli.show import clean, json_line, local_time
+from meshnode.control.shapes import LIST_MAX, Message
+
+
+@click.command(
+    cls=MeshCommand,
+    examples=[
+        "meshctl messages --with bob",
+        "meshctl --json messages --since ID",
+        "meshctl --json messages --follow | jq -r .text",
+    ],
+    shape='JSON lines of {"message_id", "from", "to", "text", "at", "direction": "in|out",\n'
+    ' "state": "queued|sent|delivered|read|expired", "from_name", "to_name", "trace"}',
+)
+@click.option("--with", "peer", metavar="PEER", help="Only to and from this one.")
+@click.option("--since", metavar="ID", help="Only what came after this message.")
+@click.option("--follow", "following", is_flag=True, help="Then show each further message as it comes.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, LIST_MAX),
+    default=100,
+    show_default=True,
+    help="The newest so many; with --since, the first so many after it.",
+)
+def command(peer: str | None, since: str | None, *, following: bool, limit: int) -> None:
+    """Read messages, or follow them as they come."""
+    if following:
+        follow(lambda node: node.follow_messages(peer=peer, since=since, limit=limit), _show)
+        return
+    messages = ask(lambda node: node.messages(peer=peer, since=since, limit=limit))
+    for message in messages:
+        _show(message)
+    if not messages and not invocation().as_json:
+        click.echo("there are no messages")
+
+
+def _show(message: Message) -> None:
+    if invocation().as_json:
+        click.echo(json_line(message))
+        return
+    incoming = message.direction == "in"
+    who = message.from_name or message.sender[:8] if incoming else message.to_name or message.to[:8]
+    whither = f"{clean(who)} >" if incoming else f"> {clean(who)}"
+    state = "" if incoming else f"  ({message.state})"
+    text = "\n    ".join(clean(line) for line in message.text.splitlines())
+    click.echo(f"{local_time(message.at)}  {whither}  {text}{state}")
