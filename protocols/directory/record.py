@@ -1,9 +1,9 @@
 """The node record: what a NodeId says of itself, signed, with a sequence number and an expiry."""
 
 from dataclasses import dataclass
-from typing import TypeGuard
 
 from protocols.codec import Value
+from protocols.directory.fields import KEY_BYTES, is_bytes, is_number, is_text, texts_of
 from protocols.directory.signed import open_body, sign_body
 from protocols.errors import LocalError, RemoteError
 from protocols.ids import NodeId
@@ -17,8 +17,6 @@ ADDRESS_BYTES_MAX = 128
 WORDS_MAX = 32  # of services and of features
 WORD_BYTES_MAX = 32
 NAME_BYTES_MAX = 64
-KEY_BYTES = 32
-NUMBER_MAX = 2**53  # far beyond any clock; exact in every language that may read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +64,11 @@ def open_record(data: bytes) -> NodeRecord:
     node, body = open_body(data, LABEL, VERSION, bytes_max=RECORD_BYTES_MAX)
     sequence, expires_at = body.get("seq"), body.get("exp")
     x25519, name = body.get("x25519"), body.get("name")
-    if not (_is_number(sequence) and _is_number(expires_at)):
+    if not (is_number(sequence) and is_number(expires_at)):
         raise RemoteError("bad_record", "seq or exp")
-    if not isinstance(x25519, bytes) or len(x25519) != KEY_BYTES:
+    if not is_bytes(x25519, KEY_BYTES):
         raise RemoteError("bad_record", "x25519")
-    if not _is_text(name, NAME_BYTES_MAX):
+    if not is_text(name, NAME_BYTES_MAX):
         raise RemoteError("bad_record", "name")
     return NodeRecord(
         node,
@@ -89,19 +87,8 @@ def supersedes(new: NodeRecord, old: NodeRecord | None) -> bool:
     return old is None or (new.node == old.node and new.sequence > old.sequence)
 
 
-def _is_number(value: Value) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NUMBER_MAX
-
-
-def _is_text(value: Value, bytes_max: int) -> TypeGuard[str]:
-    return isinstance(value, str) and len(value.encode()) <= bytes_max
-
-
 def _texts(body: dict[str, Value], key: str, count_max: int, bytes_max: int) -> tuple[str, ...]:
-    values = body.get(key)
-    if not isinstance(values, list) or len(values) > count_max:
+    texts = texts_of(body.get(key), count_max, bytes_max)
+    if texts is None:
         raise RemoteError("bad_record", key)
-    texts = [value for value in values if _is_text(value, bytes_max)]
-    if len(texts) != len(values):
-        raise RemoteError("bad_record", key)
-    return tuple(texts)
+    return texts

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from protocols.directory.fields import is_number
 from protocols.directory.signed import open_body, sign_body
-from protocols.errors import RemoteError
+from protocols.errors import LocalError, RemoteError
 from protocols.ids import NodeId
 from protocols.keys import Identity
 
@@ -19,6 +20,9 @@ class Revocation:
 
 
 def sign_revocation(identity: Identity, at_s: int) -> bytes:
+    """Raises LocalError for a time that no reader would take."""
+    if not is_number(at_s):
+        raise LocalError(f"{at_s} is no time of a revocation")
     return sign_body(identity, LABEL, VERSION, {"at": at_s})
 
 
@@ -26,6 +30,6 @@ def open_revocation(data: bytes) -> Revocation:
     """Raises RemoteError."""
     node, body = open_body(data, LABEL, VERSION, bytes_max=REVOCATION_BYTES_MAX)
     at = body.get("at")
-    if not isinstance(at, int) or isinstance(at, bool):
-        raise RemoteError("bad_revocation")
+    if not is_number(at):
+        raise RemoteError("bad_revocation", "at")
     return Revocation(node, at)

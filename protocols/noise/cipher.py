@@ -1,7 +1,7 @@
 """AEAD keys (Noise, section 5.1), one library object for each key: making one costs as much as sealing with it."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidTag
@@ -11,11 +11,8 @@ from protocols.errors import LocalError, RemoteError
 
 KEY_BYTES = 32
 TAG_BYTES = 16
-NONCE_MAX = 2**64 - 2  # 2**64 - 1 is kept for REKEY
 REKEY_NONCE = 2**64 - 1
-
-_AESGCM_NONCE = struct.Struct(">IQ").pack
-_CHACHA_NONCE = struct.Struct("<IQ").pack
+NONCE_MAX = REKEY_NONCE - 1
 
 Data: TypeAlias = bytes | bytearray | memoryview
 
@@ -25,9 +22,10 @@ class Aead(Protocol):
     def decrypt(self, nonce: bytes, data: Data, associated_data: bytes | None) -> bytes: ...
 
 
-CIPHERS: dict[str, tuple[Callable[[bytes], Aead], Callable[[int, int], bytes]]] = {
-    "AESGCM": (AESGCM, _AESGCM_NONCE),
-    "ChaChaPoly": (ChaCha20Poly1305, _CHACHA_NONCE),
+# How to make the library's object, and how 32 zero bits and the counter become its nonce (Noise, section 12).
+CIPHERS: Mapping[str, tuple[Callable[[Data], Aead], Callable[[int, int], bytes]]] = {
+    "AESGCM": (AESGCM, struct.Struct(">IQ").pack),
+    "ChaChaPoly": (ChaCha20Poly1305, struct.Struct("<IQ").pack),
 }
 
 
@@ -39,27 +37,27 @@ class CipherState:
     def __init__(self, name: str, key: bytes) -> None:
         make, self._nonce = CIPHERS[name]
         self._name = name
-        self._key: bytearray | None = bytearray(key)
-        self._aead: Aead | None = make(key)
+        self._key = bytearray(key)  # ours and the library's one copy, so that `wipe` reaches it
+        self._aead: Aead | None = make(self._key)
 
     def __repr__(self) -> str:
         return f"CipherState({self._name})"
 
-    def encrypt(self, nonce: int, associated: bytes, plaintext: bytes | bytearray) -> bytes:
+    def encrypt(self, nonce: int, associated: bytes, plaintext: Data) -> bytes:
         """Raises LocalError once wiped, or for a nonce that the specification keeps back."""
-        if self._aead is None or nonce > NONCE_MAX:
+        if self._aead is None or not 0 <= nonce <= NONCE_MAX:
             raise LocalError("this key must not seal any more")
         return self._aead.encrypt(self._nonce(0, nonce), plaintext, associated)
 
-    def decrypt(self, nonce: int, associated: bytes, ciphertext: bytes | memoryview) -> bytes:
-        """Raises RemoteError("bad_seal")."""
+    def decrypt(self, nonce: int, associated: bytes, ciphertext: Data) -> bytes:
+        """Raises RemoteError("bad_seal"); LocalError once wiped."""
         if self._aead is None:
             raise LocalError("this key is wiped")
-        if nonce > NONCE_MAX:
+        if not 0 <= nonce <= NONCE_MAX:
             raise RemoteError("bad_seal", "reserved nonce")
         try:
             return self._aead.decrypt(self._nonce(0, nonce), ciphertext, associated)
-        except (InvalidTag, ValueError):
+        except InvalidTag:
             raise RemoteError("bad_seal") from None
 
     def rekeyed(self) -> "CipherState":
@@ -70,7 +68,6 @@ class CipherState:
         return CipherState(self._name, key)
 
     def wipe(self) -> None:
-        """Overwrite our copy of the key and let go of the library's. Twice is harmless."""
-        if self._key is not None:
-            self._key[:] = bytes(len(self._key))
-        self._key = self._aead = None
+        """Overwrite the key and let go of the library's object, which clears its own schedule. Twice is harmless."""
+        self._key[:] = bytes(len(self._key))
+        self._aead = None

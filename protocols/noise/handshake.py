@@ -16,7 +16,7 @@ from protocols.noise.kem import CIPHERTEXT_BYTES, PUBLIC_BYTES, Kem, KemKeyPair
 from protocols.noise.patterns import parse_name
 from protocols.noise.symmetric import HASHES, SymmetricState
 
-KEY_BYTES = 32
+X25519_BYTES = 32
 MESSAGE_BYTES_MAX = 65_535  # Noise, section 3
 
 
@@ -39,13 +39,21 @@ class Handshake:
         kem: Kem | None = None,
     ) -> None:
         """Raises LocalError for a name, or a set of keys, that makes no handshake."""
-        parsed = parse_name(name, frozenset(CIPHERS), frozenset(HASHES))
+        parsed = parse_name(name, CIPHERS, HASHES)
+        pattern = parsed.pattern
         if parsed.hybrid and kem is None:
             raise LocalError(f"{name} needs a KEM")
+        if pattern.uses(initiators=initiator) and static is None:
+            raise LocalError(f"{name} needs our static key")
+        known = pattern.knows(initiators=not initiator)
+        if known and remote_static is None:
+            raise LocalError(f"{name} needs the peer's static key")
+        if any(key is not None and len(key) != X25519_BYTES for key in (static, remote_static)):
+            raise LocalError(f"an X25519 key has {X25519_BYTES} bytes")
         self.state = State.RUNNING
         self.hash_before_payload = b""
-        self.remote_static = remote_static
-        self._pattern, self._kem, self._entropy, self._initiator = parsed.pattern, kem, entropy, initiator
+        self.remote_static = remote_static if known else None  # else the pattern brings it
+        self._pattern, self._kem, self._entropy, self._initiator = pattern, kem, entropy, initiator
         self._static = X25519PrivateKey.from_private_bytes(static) if static is not None else None
         self._ephemeral: X25519PrivateKey | None = None
         self._remote_ephemeral: bytes | None = None
@@ -99,19 +107,21 @@ class Handshake:
             raise RemoteError("out_of_turn")
         try:
             payload = self._read_all(bytes(message))
-        except RemoteError:
+        except BaseException:
             self._break()
             raise
         self._advance()
         return payload
 
     def split(self) -> tuple[CipherState, CipherState]:
-        """(sending, receiving), once. In a one-way pattern only the initiator may send."""
+        """(sending, receiving), once. In a one-way pattern the key against its direction comes wiped."""
         if self.state is not State.FINISHED:
             raise LocalError("this handshake has no keys to give")
         self.state = State.SPLIT
         first, second = self._symmetric.split()
         self._forget()
+        if self._pattern.one_way:
+            second.wipe()
         return (first, second) if self._initiator else (second, first)
 
     # -- tokens -----------------------------------------------------------------------------------------------
@@ -120,12 +130,12 @@ class Handshake:
         symmetric = self._symmetric
         match token:
             case "e":
-                self._ephemeral = X25519PrivateKey.from_private_bytes(self._entropy(KEY_BYTES))
+                self._ephemeral = X25519PrivateKey.from_private_bytes(self._entropy(X25519_BYTES))
                 public = self._ephemeral.public_key().public_bytes_raw()
                 symmetric.mix_hash(public)
                 return public
             case "s":
-                return symmetric.encrypt_and_hash(self._own_static().public_key().public_bytes_raw())
+                return symmetric.encrypt_and_hash(self._own_public())
             case "e1":
                 self._kem_pair = self._need_kem().keypair(self._entropy)
                 return symmetric.encrypt_and_hash(self._kem_pair.public)
@@ -155,9 +165,9 @@ class Handshake:
     def _size_of(self, token: str) -> int:
         match token:
             case "e":
-                return KEY_BYTES
+                return X25519_BYTES
             case "s":
-                return KEY_BYTES + self._symmetric.tag_bytes
+                return X25519_BYTES + self._symmetric.tag_bytes
             case "e1":
                 return PUBLIC_BYTES + self._symmetric.tag_bytes
             case "ekem1":
@@ -185,10 +195,10 @@ class Handshake:
     def _agree(self, token: str) -> bytes:
         """X25519 of the two keys that the token names, the initiator's first."""
         ours, theirs = token if self._initiator else (token[1], token[0])
-        private = self._ephemeral if ours == "e" else self._own_static()
+        private = self._ephemeral if ours == "e" else self._static
         public = self._remote_ephemeral if theirs == "e" else self.remote_static
-        assert private is not None, "e was written before"
-        assert public is not None, "the pattern brought it"
+        assert private is not None, "checked at the start, or e was written before"
+        assert public is not None, "checked at the start, or the pattern brought it"
         try:
             return private.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError:  # the all-zero secret of a low-order point
@@ -197,20 +207,19 @@ class Handshake:
     # -- state ------------------------------------------------------------------------------------------------
 
     def _mix_known_keys(self) -> None:
-        for initiators, known in zip((True, False), self._pattern.pre, strict=True):
-            if not known:
+        """Both sides mix the initiator's first (Noise, section 5.3)."""
+        for initiators in (True, False):
+            if not self._pattern.knows(initiators=initiators):
                 continue
             if initiators == self._initiator:
-                self._symmetric.mix_hash(self._own_static().public_key().public_bytes_raw())
-            elif self.remote_static is None:
-                raise LocalError("this pattern needs the peer's static key")
+                self._symmetric.mix_hash(self._own_public())
             else:
+                assert self.remote_static is not None, "checked at the start"
                 self._symmetric.mix_hash(self.remote_static)
 
-    def _own_static(self) -> X25519PrivateKey:
-        if self._static is None:
-            raise LocalError("this pattern needs our static key")
-        return self._static
+    def _own_public(self) -> bytes:
+        assert self._static is not None, "checked at the start"
+        return self._static.public_key().public_bytes_raw()
 
     def _need_kem(self) -> Kem:
         assert self._kem is not None, "checked at the start"

@@ -1,10 +1,9 @@
 """Handshake patterns as data (Noise, section 7), and the names of protocols."""
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from protocols.errors import LocalError
-
-INITIATOR_PRE, RESPONDER_PRE = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +17,17 @@ class Pattern:
     def one_way(self) -> bool:
         return len(self.messages) == 1
 
+    def knows(self, *, initiators: bool) -> bool:
+        """Whether that side's static key is known to the other before the first message."""
+        return self.pre[0 if initiators else 1]
 
-PATTERNS: dict[str, Pattern] = {
+    def uses(self, *, initiators: bool) -> bool:
+        """Whether that side has a static key in this pattern: known before, or sent."""
+        sent = self.messages[0 if initiators else 1 :: 2]
+        return self.knows(initiators=initiators) or any("s" in tokens for tokens in sent)
+
+
+PATTERNS: Mapping[str, Pattern] = {
     "N": Pattern((False, True), (("e", "es"),)),
     "X": Pattern((False, True), (("e", "es", "s", "ss"),)),
     "NN": Pattern((False, False), (("e",), ("e", "ee"))),
@@ -40,7 +48,7 @@ class ProtocolName:
     hash: str
 
 
-def parse_name(name: str, ciphers: frozenset[str], hashes: frozenset[str]) -> ProtocolName:
+def parse_name(name: str, ciphers: Container[str], hashes: Container[str]) -> ProtocolName:
     """`Noise_XX_25519_AESGCM_SHA256` or `Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256`. Raises LocalError."""
     parts = name.split("_")
     if len(parts) == 5 and parts[0] == "Noise" and parts[1] in PATTERNS:

@@ -2,21 +2,22 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from protocols.noise.cipher import TAG_BYTES, CipherState
+from protocols.noise.cipher import KEY_BYTES, TAG_BYTES, CipherState
 
-HASHES: dict[str, Callable[..., Any]] = {
+HASHES: Mapping[str, Callable[..., Any]] = {
     "SHA256": hashlib.sha256,
     "SHA512": hashlib.sha512,
     "BLAKE2s": hashlib.blake2s,
     "BLAKE2b": hashlib.blake2b,
 }
-KEY_BYTES = 32
 
 
 class SymmetricState:
+    """`hash` is public; the chain and the key under it are not, and end with `wipe`."""
+
     __slots__ = ("_chain", "_cipher", "_cipher_name", "_hash", "_nonce", "hash")
 
     def __init__(self, protocol_name: str, *, cipher: str, hash_name: str) -> None:
@@ -76,9 +77,9 @@ class SymmetricState:
 
     def _derive(self, secret: bytes) -> tuple[bytes, bytes]:
         """HKDF with two outputs (Noise, section 4.3)."""
-        temporary = self._hmac(bytes(self._chain), secret)
+        temporary = self._hmac(self._chain, secret)
         first = self._hmac(temporary, b"\x01")
         return first, self._hmac(temporary, first + b"\x02")
 
-    def _hmac(self, key: bytes, data: bytes) -> bytes:
+    def _hmac(self, key: bytes | bytearray, data: bytes) -> bytes:
         return hmac.new(key, data, self._hash).digest()
