@@ -52,7 +52,7 @@ class MeshDriver:
         self._waiting: dict[NodeId, list[asyncio.Future[None]]] = {}
         self._crew: asyncio.TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns: int | None = None
+        self._timer_ns = 0
         self._flushing = False
 
     # -- life -------------------------------------------------------------------------------------------------
@@ -141,12 +141,13 @@ class MeshDriver:
         self._execute(self.mesh.flush(now_ns=self._clock.now_ns()))
 
     def _on_timer(self) -> None:
-        self._timer = self._timer_ns = None
+        self._timer = None
         now_ns = self._clock.now_ns()
         due_ns = self.mesh.next_timeout()
-        self._execute(
-            self.mesh.handle_timeout(now_ns=now_ns) if due_ns is not None and due_ns <= now_ns else []
-        )
+        if due_ns is not None and due_ns <= now_ns:
+            self._execute(self.mesh.handle_timeout(now_ns=now_ns))
+        else:
+            self._arm()
 
     def _execute(self, effects: Iterable[Effect]) -> None:  # noqa: C901 - one flat table of effects
         for effect in effects:
@@ -156,6 +157,7 @@ class MeshDriver:
                         link.send(effect.frames, reliable=effect.reliable)
                 case RpcHappened():
                     self.hub.happened(effect.channel, effect.event)
+                    self._schedule_flush()  # runs behind the tasks that this woke: their answers go with it
                 case Dial():
                     self._spawn_dial(effect)
                 case CloseLink():
@@ -169,19 +171,21 @@ class MeshDriver:
                     self.hub.channel_closed(effect.channel, effect.reason)
                 case Noticed():
                     log.debug(effect.name, **effect.fields)
-        self._arm()
+        if not self._flushing:  # else `_flush` comes here again in a moment
+            self._arm()
 
     def _arm(self) -> None:
+        """A timer that rings too early is cheaper than one that is moved after every record."""
         due_ns = self.mesh.next_timeout()
-        if due_ns == self._timer_ns:
+        if due_ns is None:
             return
         if self._timer is not None:
+            if self._timer_ns <= due_ns:
+                return
             self._timer.cancel()
-            self._timer = None
         self._timer_ns = due_ns
-        if due_ns is not None:
-            delay_s = max(0, due_ns - self._clock.now_ns()) / NS_PER_S
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+        delay_s = max(0, due_ns - self._clock.now_ns()) / NS_PER_S
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _spawn_dial(self, dial: Dial) -> None:
         if self._crew is None:
@@ -246,9 +250,7 @@ class MeshDriver:
         self, address: str, addresses: list[str] | None = None, *, keep: bool, after_ns: int = 0
     ) -> None:
         """Somebody unknown is (or may be) there: call, and see who proves what."""
-        self.mesh.dialer.want(
-            address, addresses or [address], keep=keep, now_ns=self.now_ns(), after_ns=after_ns
-        )
+        self.mesh.expect(address, addresses or [address], keep=keep, now_ns=self.now_ns(), after_ns=after_ns)
         self._schedule_flush()
 
     def call_at(self, peer: NodeId, addresses: list[str]) -> None:

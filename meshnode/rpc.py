@@ -140,10 +140,8 @@ class Call:
 
     def _took(self, batch: list[bytes]) -> None:
         if self._failure is None:
-            channel = self._channel
-            channel.rpc.took(self._id, messages=len(batch), nbytes=sum(map(len, batch)))
-            if channel.connection.wants_to_send() is not None:  # a window to renew
-                self._wire.touch(channel)
+            self._channel.rpc.took(self._id, messages=len(batch), nbytes=sum(map(len, batch)))
+            self._wire.touch(self._channel)  # there may be a window to renew
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

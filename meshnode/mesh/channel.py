@@ -6,6 +6,7 @@ from protocols.ids import NodeId
 from protocols.rpc import RpcSession
 from protocols.session import Session
 from protocols.stream import Connection
+from protocols.timers import earliest
 
 AWAY_NS = (
     1_800_000_000_000  # half an hour: a laptop's nap, a walk out of range; then the session is forgotten
@@ -30,5 +31,4 @@ class Channel:
 
     def next_timeout(self) -> int | None:
         away_ns = None if self.away_since_ns is None else self.away_since_ns + AWAY_NS
-        due = (self.connection.next_timeout(), self.rpc.next_timeout(), away_ns)
-        return min((at_ns for at_ns in due if at_ns is not None), default=None)
+        return earliest(self.connection.next_timeout(), self.rpc.next_timeout(), away_ns)

@@ -1,8 +1,8 @@
-"""What the core is told, and what it wants done."""
+"""What the core is told, and what it wants done. Tuples are those that are made thousands of times each second."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from meshnode.mesh.channel import Channel
 from meshnode.mesh.dialer import Dial
@@ -30,8 +30,7 @@ class LinkUp:
     backlog_max: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkReceived:
+class LinkReceived(NamedTuple):
     link: int
     frames: list[bytes]
 
@@ -70,8 +69,7 @@ MeshEvent: TypeAlias = (
 # -- wanted -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SendOn:
+class SendOn(NamedTuple):
     """Hand these frames to one lane of one link."""
 
     link: int
@@ -106,8 +104,7 @@ class PeerDisconnected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RpcHappened:
+class RpcHappened(NamedTuple):
     """Something on a call; the channel's id and the event's call id name it."""
 
     channel: Channel

@@ -4,9 +4,10 @@ A link is FRESH until a handshake that ran on it, or an exchange of BIND inside 
 proved who is at the other end. Until then it carries handshakes and BIND only, and not for long.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from meshnode.mesh.events import LinkUp
+from meshnode.mesh.paths import LinkPaths
 from protocols.ids import NodeId
 from protocols.session import HandshakeId, LinkBinding
 
@@ -28,10 +29,19 @@ class LinkState:
     binding: LinkBinding | None = None
     handshake: HandshakeId | None = None
     rubbish: int = 0
+    id: int = field(init=False)
+    _paths: LinkPaths = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.id = self.up.link
+        self._paths = LinkPaths(self.id, self.up.traits())
 
     @property
-    def id(self) -> int:
-        return self.up.link
+    def paths(self) -> LinkPaths:
+        traits = self.up.traits()
+        if traits is not self._paths.traits:
+            self._paths = LinkPaths(self.id, traits)
+        return self._paths
 
 
 class LinkTable:

@@ -27,8 +27,9 @@ from meshnode.mesh.events import (
     SendOn,
 )
 from meshnode.mesh.links import BIND_NS, RUBBISH_MAX, UNBOUND_NS, LinkState, LinkTable
+from meshnode.mesh.paths import OVERHEAD_BYTES, lanes_of
 from meshnode.mesh.transport_manager import TransportManager
-from protocols.envelope import LOCAL_HEADER_BYTES, PAYLOAD_BYTES_MAX, TrafficClass, decode_envelope
+from protocols.envelope import TrafficClass, decode_envelope
 from protocols.errors import LinkError, RemoteError
 from protocols.ids import NodeId
 from protocols.keys import Identity
@@ -49,10 +50,8 @@ from protocols.session import (
 from protocols.session import Event as SessionEvent
 from protocols.stream import Closed, Connection, ControlReceived, Path, Waiting
 from protocols.stream import Event as StreamEvent
+from protocols.timers import earliest
 
-TAG_BYTES = 16
-OVERHEAD_BYTES = LOCAL_HEADER_BYTES + TAG_BYTES  # of a record on a direct link
-FRAMES_BYTES = 64  # room for an acknowledgement and a stream's header beside the data
 CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within this time crossed
 BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
 CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
@@ -97,7 +96,8 @@ class NobodyKnown:
 class Mesh:
     """One node's core. `handle` what happened, execute the effects, call `handle_timeout` when `next_timeout` says.
 
-    Calls on a channel's `rpc` are made directly; afterwards `flush` sends what they queued.
+    Calls on a channel's `rpc` are made directly; afterwards `flush` sends what they queued. It is owed after each
+    `RpcHappened` too, once whoever heard of it had a chance to answer: acknowledgements ride with the answers.
     """
 
     def __init__(
@@ -146,6 +146,8 @@ class Mesh:
         match event:
             case LinkReceived():
                 self._on_received(event, now_ns)
+                if RpcHappened in map(type, self._effects):
+                    return self._take_effects()  # whoever hears of it may answer at once: one record for both
                 return self.flush(now_ns=now_ns)
             case LinkWritable():
                 self._on_writable(event)
@@ -175,19 +177,16 @@ class Mesh:
             self._send_handshake(route, frame)
         if self._rare_moved:
             self._effects += self.dialer.dials(now_ns=now_ns)
-        effects, self._effects = self._effects, []
-        return effects
+        return self._take_effects()
 
     def next_timeout(self) -> int | None:
         """Cheap: asked after every batch of records, which move no timer but their channel's."""
         if self._rare_moved:
-            due = (self._sessions.next_timeout(), self.links.next_timeout(), self.dialer.next_timeout())
-            self._rare_due_ns = min((at_ns for at_ns in due if at_ns is not None), default=None)
+            self._rare_due_ns = earliest(
+                self._sessions.next_timeout(), self.links.next_timeout(), self.dialer.next_timeout()
+            )
             self._rare_moved = False
-        timers_ns = self._timers[0][0] if self._timers else None
-        if timers_ns is None or self._rare_due_ns is None:
-            return self._rare_due_ns if timers_ns is None else timers_ns
-        return min(timers_ns, self._rare_due_ns)
+        return earliest(self._timers[0][0] if self._timers else None, self._rare_due_ns)
 
     def handle_timeout(self, *, now_ns: int) -> list[Effect]:
         self._rare_moved = True
@@ -200,6 +199,10 @@ class Mesh:
             if not channel.closed:
                 self._on_channel_timer(channel, now_ns)
         return self.flush(now_ns=now_ns)
+
+    def _take_effects(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
 
     @property
     def session_drops(self) -> Mapping[str, int]:
@@ -267,7 +270,7 @@ class Mesh:
         if channel is not None:
             link.binding = LinkBinding(up.binding, entropy=self._entropy)
             link.due_ns = now_ns + BIND_NS
-            channel.connection.send_control(BIND, link.binding.start(), lane=_control_path(link).lane)
+            channel.connection.send_control(BIND, link.binding.start(), lane=link.paths.control.lane)
             self._touched[channel.id] = channel
         else:
             self._shake_hands(link, expected, now_ns)
@@ -309,7 +312,7 @@ class Mesh:
         self.manager.links_changed(link.peer)
         gone = not self.links.of(link.peer)
         for channel in self._channels_of(link.peer):
-            for lane in _lanes(link.id):
+            for lane in lanes_of(link.id):
                 channel.connection.lane_lost(lane, now_ns=now_ns)
             channel.away_since_ns = now_ns if gone else None
             self._touched[channel.id] = channel
@@ -488,9 +491,7 @@ class Mesh:
         if link is not None and link.peer is None and event.plaintext[:1] != CONTROL_FIRST:
             self.counts["not_bound_yet"] += 1  # its sender counts it as lost and sends it again
             return
-        reliable = (
-            link is not None and len(event.plaintext) > link.up.traits().datagram_bytes_max - OVERHEAD_BYTES
-        )
+        reliable = link is not None and len(event.plaintext) > link.paths.datagram_bytes_max
         try:
             for happened in channel.connection.receive(
                 event.counter, event.plaintext, reliable=reliable, now_ns=now_ns
@@ -530,7 +531,7 @@ class Mesh:
             return
         bound = link.binding.bound
         if answer is not None:
-            channel.connection.send_control(BIND, answer, lane=_control_path(link).lane)
+            channel.connection.send_control(BIND, answer, lane=link.paths.control.lane)
         if bound:
             self._bind(link, channel.session, now_ns)
 
@@ -545,9 +546,7 @@ class Mesh:
         batches: Batches = {}
         for lane in connection.lanes_with_control():
             if (link := self.links.get(lane // 2)) is not None:
-                self._next_frame(
-                    channel, link, _control_path(link), TrafficClass.INTERACTIVE, batches, now_ns
-                )
+                self._next_frame(channel, link, link.paths.control, TrafficClass.INTERACTIVE, batches, now_ns)
         while links and (waiting := connection.wants_to_send()) is not None:
             link = self.manager.choose(channel.peer, links, waiting.traffic, now_ns=now_ns)
             if link is None or not self._send_some(channel, link, waiting, batches, now_ns):
@@ -562,7 +561,7 @@ class Mesh:
         self, channel: Channel, link: LinkState, waiting: Waiting, batches: Batches, now_ns: int
     ) -> bool:
         """One record over the first lane that takes it."""
-        for path in _paths(link, waiting.nbytes):
+        for path in link.paths.carrying(waiting.nbytes):
             if path.reliable:
                 queued = sum(map(len, batches.get((link.id, True), ())))
                 if link.up.backlog() + queued >= link.up.backlog_max:
@@ -594,7 +593,7 @@ class Mesh:
             now_ns=now_ns,
         )
         batches.setdefault((link.id, path.reliable), []).append(frame)
-        return len(frame)
+        return True
 
     def _arm(self, channel: Channel) -> None:
         due_ns = channel.next_timeout()
@@ -634,25 +633,3 @@ class Mesh:
                 del self._by_peer[channel.peer]
             self._touched.pop(channel.id, None)
             self._effects.append(ChannelClosed(channel.id, channel.peer, reason))
-
-
-def _paths(link: LinkState, nbytes: int) -> tuple[Path, ...]:
-    """Datagrams for small things, the reliable lane for big ones and for what a full window keeps back."""
-    traits = link.up.traits()
-    datagrams = Path(2 * link.id, reliable=False, bytes_max=traits.datagram_bytes_max - OVERHEAD_BYTES)
-    if not traits.has_reliable_lane:
-        return (datagrams,)
-    ordered = Path(2 * link.id + 1, reliable=True, bytes_max=PAYLOAD_BYTES_MAX - TAG_BYTES)
-    small = nbytes + FRAMES_BYTES <= datagrams.bytes_max
-    return (datagrams, ordered) if small else (ordered,)
-
-
-def _control_path(link: LinkState) -> Path:
-    """For BIND alone, since the other end may not have bound the link yet; on the ordered lane where there is one,
-    so that what follows comes after it.
-    """
-    return _paths(link, PAYLOAD_BYTES_MAX)[0]._replace(control_only=True)
-
-
-def _lanes(link: int) -> tuple[int, int]:
-    return 2 * link, 2 * link + 1

@@ -1,0 +1,402 @@
+"""What the control API asks, answered by the node: translation, and nothing else."""
+
+import asyncio
+import base64
+import binascii
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meshnode import __version__
+from meshnode.checks import run_checks
+from meshnode.control import shapes
+from meshnode.control.backend import Sample
+from meshnode.control.events import EventHub
+from meshnode.control.times import rfc3339
+from meshnode.figures import samples_of
+from meshnode.mesh import LinkState
+from meshnode.node import Node
+from meshnode.services.messages import StoredMessage
+from meshnode.services.peers import AwaitedView, PeerView, VerificationView
+from meshnode.settings import effective
+from policies.transport import LinkView, explain
+from protocols.envelope import TrafficClass
+from protocols.errors import LinkError, RefusedError
+from protocols.ids import (
+    MessageId,
+    NodeId,
+    fingerprint,
+    message_id_text,
+    node_id_text,
+    parse_message_id,
+    parse_node_id,
+    short_id,
+)
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+PING_BYTES = 32
+INVITE_ADDRESSES_MAX = 4  # more make a QR code too dense for a phone's camera
+VERIFY_WAIT_S = 30.0  # for the other node's half of the code
+TRAFFIC = {
+    "interactive": TrafficClass.INTERACTIVE,
+    "bulk": TrafficClass.BULK,
+    "background": TrafficClass.BACKGROUND,
+    "emergency": TrafficClass.EMERGENCY,
+}
+
+
+class NodeBackend:
+    """`meshnode.control.backend.Backend`. `config_text` and `flags`: what the settings were made from."""
+
+    def __init__(self, node: Node, data_dir: Path, config_text: str, flags: Mapping[str, object]) -> None:
+        self._node, self._data_dir = node, data_dir
+        self._config_text, self._flags = config_text, dict(flags)
+
+    @property
+    def events(self) -> EventHub:
+        return self._node.events
+
+    # -- the node ---------------------------------------------------------------------------------------------
+
+    async def metrics(self) -> list[Sample]:
+        return await samples_of(self._node)
+
+    async def health(self) -> shapes.Health:
+        problems = {name: state for name, state in self._node.world.storage.health().items() if state != "ok"}
+        problems |= {name: each.detail for name, each in self._node.transports.items() if each.detail}
+        if self._node.discovery_problem:
+            problems["discovery"] = self._node.discovery_problem
+        return shapes.Health(status="degraded" if problems else "ok", problems=problems)
+
+    async def identity(self) -> shapes.Identity:
+        me = self._node.node_id
+        return shapes.Identity(
+            node_id=node_id_text(me), short=short_id(me), name=self._node.name, fingerprint=fingerprint(me)
+        )
+
+    async def status(self) -> shapes.Status:
+        node = self._node
+        counts = await node.messages.counts()
+        return shapes.Status(
+            node_id=node_id_text(node.node_id),
+            name=node.name,
+            version=__version__,
+            uptime_s=round((node.world.clock.now_ns() - node.started_ns) / NS_PER_S, 3),
+            peers=len(node.peers.owner.peers()),
+            links=len(node.driver.mesh.links.all()),
+            transports=await self.transports(),
+            services=node.driver.hub.services(),
+            store=dict(node.world.storage.health()),
+            connected=len(node.driver.connected()),
+            queued=counts.queued,
+            requests=len(node.peers.owner.requests()),
+            energy=node.driver.mesh.manager.energy.level.name.lower(),
+        )
+
+    async def stop(self) -> shapes.Stopping:
+        self._node.stopping.set()
+        return shapes.Stopping()
+
+    async def config(self) -> list[shapes.Setting]:
+        found = effective(self._config_text, self._flags)
+        return [
+            shapes.Setting(name=name, value=value, source=source) for name, (value, source) in found.items()
+        ]
+
+    async def doctor(self) -> list[shapes.Check]:
+        free = shutil.disk_usage(self._data_dir).free
+        return run_checks(self._node, free)
+
+    async def transports(self) -> list[shapes.TransportInfo]:
+        links = self._node.driver.mesh.links.all()
+        return [
+            shapes.TransportInfo(
+                name=name,
+                state="up" if status.listening else "down",
+                listening=status.listening,
+                links=sum(link.up.traits().transport == name for link in links),
+                detail=status.detail,
+                dropped=dict(status.transport.dropped),
+            )
+            for name, status in self._node.transports.items()
+        ]
+
+    # -- peers ------------------------------------------------------------------------------------------------
+
+    async def peers(self) -> list[shapes.Peer]:
+        return [self._peer(view) for view in self._node.peers.owner.peers()]
+
+    async def resolve(self, request: shapes.PeerQuery) -> shapes.Resolved:
+        peer = self._resolve(request.peer)
+        return shapes.Resolved(node_id=node_id_text(peer), short=short_id(peer), name=self._name(peer))
+
+    async def add_peer(self, request: shapes.AddPeer) -> shapes.Peer:
+        addresses = (request.address,) if request.address else ()
+        text = request.peer
+        if "://" not in text:
+            known = self._known(text)
+            text = text if known is None else node_id_text(known)
+        view = await self._node.peers.owner.add(text, name=request.name, addresses=addresses)
+        if isinstance(view, AwaitedView):
+            return shapes.Peer(
+                node_id="",
+                name=view.name,
+                state="known",
+                trust="stranger",
+                links=[],
+                addresses=[view.address],
+            )
+        return self._peer(view)
+
+    async def name_peer(self, request: shapes.NamePeer) -> shapes.Peer:
+        peer = self._resolve(request.peer)
+        return self._peer(
+            await self._node.peers.owner.name(peer, request.name, another_device=request.another_device)
+        )
+
+    async def block_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
+        return self._peer(await self._node.peers.owner.block(self._resolve(request.peer)))
+
+    async def unblock_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
+        return self._peer(await self._node.peers.owner.unblock(self._resolve(request.peer)))
+
+    async def remove_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
+        peer = self._resolve(request.peer)
+        found = self._peer(await self._node.peers.owner.remove(peer))
+        self._node.driver.part(peer, "removed")
+        return found
+
+    async def peer_requests(self) -> list[shapes.PeerRequest]:
+        found = await self._node.messages.requests()
+        return [
+            shapes.PeerRequest(
+                node_id=node_id_text(each.peer),
+                self_name=self._node.peers.owner.view(each.peer).self_name,
+                messages=each.messages,
+                bytes=each.nbytes,
+                first_at=rfc3339(each.first_at_ns),
+            )
+            for each in found
+        ]
+
+    async def accept_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
+        peer = self._resolve(request.peer)
+        view = await self._node.peers.owner.accept(peer)
+        await self._node.messages.accept_request(peer)
+        return self._peer(view)
+
+    async def verifications(self) -> list[shapes.Verification]:
+        return [_verification(view) for view in self._node.peers.verifying.pending()]
+
+    async def verify_peer(self, request: shapes.PeerQuery) -> shapes.Verification:
+        peer = self._resolve(request.peer)
+        async with asyncio.timeout(VERIFY_WAIT_S):
+            return _verification(await self._node.peers.verifying.start(peer))
+
+    async def confirm_verification(self, request: shapes.ConfirmVerification) -> shapes.Peer:
+        peer = self._resolve(request.peer)
+        await self._node.peers.verifying.confirm(peer, matches=request.matches)
+        return self._peer(self._node.peers.owner.view(peer))
+
+    async def import_revocation(self, request: shapes.ImportRevocation) -> shapes.Peer:
+        try:
+            signed = base64.b64decode(request.revocation, validate=True)
+        except binascii.Error:
+            raise RefusedError(
+                "bad_revocation", "that is no revocation; paste what 'meshctl id revoke' printed"
+            ) from None
+        return self._peer(await self._node.peers.owner.import_revocation(signed))
+
+    # -- invites ----------------------------------------------------------------------------------------------
+
+    async def create_invite(self, request: shapes.CreateInvite) -> shapes.Invite:
+        node = self._node
+        if not node.record.addresses:
+            raise RefusedError(
+                "no_address",
+                "this node listens nowhere, so nobody could follow an invite; see 'meshctl doctor'",
+            )
+        invite, view = await node.peers.invitations.issue(
+            expires_s=request.expires_s,
+            uses=request.uses,
+            addresses=node.record.addresses[:INVITE_ADDRESSES_MAX],
+        )
+        return shapes.Invite(invite=str(invite), id=view.id, expires_at=_at(view.expires_at), uses=view.uses)
+
+    async def invites(self) -> list[shapes.InviteInfo]:
+        return [
+            shapes.InviteInfo(
+                id=view.id, expires_at=_at(view.expires_at), uses=view.uses, uses_left=view.uses_left
+            )
+            for view in self._node.peers.invitations.list()
+            if view.state == "open"
+        ]
+
+    async def revoke_invite(self, request: shapes.RevokeInvite) -> shapes.InviteInfo:
+        view = await self._node.peers.invitations.revoke(request.id)
+        return shapes.InviteInfo(
+            id=view.id, expires_at=_at(view.expires_at), uses=view.uses, uses_left=view.uses_left
+        )
+
+    # -- messages ---------------------------------------------------------------------------------------------
+
+    async def send(self, request: shapes.SendMessage) -> shapes.Sent:
+        to = self._resolve(request.to)
+        messages = self._node.messages
+        sent = await messages.send(
+            to, request.text, expires_s=request.expires_s, traffic=TRAFFIC[request.traffic]
+        )
+        state = sent.state
+        if request.wait is not None:
+            state = await messages.wait(sent.message_id, request.wait, timeout_s=request.timeout_s)
+        return shapes.Sent(
+            message_id=message_id_text(sent.message_id), state=state, to=node_id_text(to), trace=sent.trace
+        )
+
+    async def messages(self, request: shapes.ListMessages) -> list[shapes.Message]:
+        found = await self._node.messages.messages(
+            with_=None if request.peer is None else self._resolve(request.peer),
+            since=None if request.since is None else parse_message_id(request.since),
+            limit=request.limit,
+        )
+        return [self.message(each) for each in found]
+
+    async def mark_read(self, request: shapes.MarkRead) -> shapes.Marked:
+        ids: list[MessageId] = [parse_message_id(text) for text in request.message_ids]
+        return shapes.Marked(marked=await self._node.messages.mark_read(ids))
+
+    # -- paths and policies -----------------------------------------------------------------------------------
+
+    async def ping(self, request: shapes.Ping) -> shapes.Pong:
+        node, peer = self._node, self._resolve(request.peer)
+        if not node.driver.is_connected(peer):
+            node.driver.want(peer)
+        took_ms: list[float] = []
+        for _ in range(request.count):
+            payload = node.world.entropy(PING_BYTES)
+            began_ns = node.world.clock.now_ns()
+            try:
+                await node.info.ping(peer, payload, timeout_s=request.timeout_s)
+            except (TimeoutError, LinkError):
+                continue
+            took_ms.append((node.world.clock.now_ns() - began_ns) / NS_PER_MS)
+        return shapes.Pong(
+            sent=request.count,
+            received=len(took_ms),
+            rtt_ms=_round_trips(took_ms),
+            path=[link.up.address for link in node.driver.mesh.links.of(peer)],
+        )
+
+    async def explain_policy(self, request: shapes.ExplainPolicy) -> shapes.PolicyAnswer:
+        peer = self._resolve(request.peer)
+        mesh = self._node.driver.mesh
+        changes = {
+            "battery_percent": request.battery,
+            "discharging": request.discharging,
+            "metered": request.metered,
+            "censored": request.censored,
+        }
+        given = {key: value for key, value in changes.items() if value is not None}
+        links = mesh.links.of(peer)
+        reached = {link.up.address for link in links}
+        dialable = [
+            LinkView(name=address, transport=address.partition("://")[0], live=False)
+            for address in self._node.peers.addresses(peer)
+            if address not in reached
+        ]
+        decision = mesh.manager.decide(
+            links,
+            TRAFFIC[request.traffic],
+            request.size,
+            device=mesh.manager.supposed(**given) if given else None,
+            dialable=dialable,
+        )
+        told = explain(decision)
+        return shapes.PolicyAnswer(
+            transport=decision.link.transport if decision.link else None,
+            link=decision.link.name if decision.link else None,
+            reason=str(told["reason"]),
+            considered=[
+                shapes.Considered(transport=each.transport, score=round(each.score, 2), why=each.why)
+                for each in decision.considered
+            ],
+        )
+
+    # -- translation ------------------------------------------------------------------------------------------
+
+    def _resolve(self, text: str) -> NodeId:
+        return self._node.peers.owner.resolve(text)
+
+    def _known(self, text: str) -> NodeId | None:
+        """A peer that `peers add` may name by what it is already known as (a short id from mDNS)."""
+        try:
+            return self._resolve(text)
+        except RefusedError:
+            return None
+
+    def _name(self, peer: NodeId) -> str:
+        return self._node.name if peer == self._node.node_id else self._node.peers.owner.view(peer).name
+
+    def _peer(self, view: PeerView) -> shapes.Peer:
+        links = self._node.driver.mesh.links.of(parse_node_id(view.node_id))
+        return shapes.Peer(
+            node_id=view.node_id,
+            name=view.name or view.node_id[:8],
+            state=view.state,
+            trust=view.trust,
+            links=[self._link(link) for link in links],
+            pinned_name=view.pinned_name,
+            self_name=view.self_name,
+            addresses=list(view.addresses),
+            last_seen=None if view.last_seen is None else _at(view.last_seen),
+            first_met=None if view.first_met is None else _at(view.first_met),
+            revoked=view.revoked,
+            conflict=view.conflict,
+            hybrid=view.hybrid,
+        )
+
+    def _link(self, link: LinkState) -> shapes.LinkInfo:
+        stats = link.up.stats
+        return shapes.LinkInfo(
+            transport=link.up.traits().transport,
+            address=link.up.address,
+            rtt_ms=None if stats.rtt_ns is None else round(stats.rtt_ns / NS_PER_MS, 3),
+            up_s=round((self._node.world.clock.now_ns() - link.since_ns) / NS_PER_S, 3),
+            bytes_in=stats.bytes_in,
+            bytes_out=stats.bytes_out,
+        )
+
+    def message(self, stored: StoredMessage) -> shapes.Message:
+        return shapes.Message(
+            message_id=message_id_text(stored.message_id),
+            sender=node_id_text(stored.sender),
+            to=node_id_text(stored.recipient),
+            text=stored.text,
+            at=rfc3339(stored.at_ns),
+            direction=stored.direction,
+            state=stored.state,
+            from_name=self._name(stored.sender),
+            to_name=self._name(stored.recipient),
+            trace=stored.trace,
+        )
+
+
+def _verification(view: VerificationView) -> shapes.Verification:
+    return shapes.Verification(node_id=view.node_id, name=view.name, state=view.state, code=view.code)
+
+
+def _at(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _round_trips(took_ms: list[float]) -> shapes.RoundTrips:
+    if not took_ms:
+        return shapes.RoundTrips(min=None, p50=None, p99=None)
+    ordered = sorted(took_ms)
+
+    def at(percent: int) -> float:
+        return round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 3)
+
+    return shapes.RoundTrips(min=round(ordered[0], 3), p50=at(50), p99=at(99))

@@ -1,0 +1,72 @@
+"""The numbers behind `/metrics`."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from meshnode import __version__
+from meshnode.control.backend import Sample
+from meshnode.node import Node
+
+NS_PER_S = 1_000_000_000
+
+Kind = Literal["counter", "gauge"]
+
+
+async def samples_of(node: Node) -> list[Sample]:
+    mesh, clock = node.driver.mesh, node.world.clock
+    counts = await node.messages.counts()
+    samples = [
+        Sample("meshnode_info", 1, "gauge", "The version that runs.", {"version": __version__}),
+        Sample(
+            "meshnode_uptime_seconds",
+            (clock.now_ns() - node.started_ns) / NS_PER_S,
+            "gauge",
+            "Since the start.",
+        ),
+        Sample("meshnode_peers_connected", len(node.driver.connected()), "gauge", "Peers with a live link."),
+        Sample("meshnode_peers_known", len(node.peers.owner.peers()), "gauge", "Peers in the book."),
+        Sample("meshnode_messages_queued", counts.queued, "gauge", "Messages that wait to be delivered."),
+        Sample("meshnode_energy_level", int(mesh.manager.energy.level), "gauge", "0 critical to 3 full."),
+    ]
+    for link in mesh.links.all():
+        labels = {"transport": link.up.traits().transport, "link": str(link.id)}
+        stats = link.up.stats
+        for way, value in (("in", stats.bytes_in), ("out", stats.bytes_out)):
+            samples.append(
+                Sample(
+                    "meshnode_link_bytes_total", value, "counter", "Bytes over a link.", labels | {"way": way}
+                )
+            )
+        if stats.rtt_ns is not None:
+            samples.append(
+                Sample(
+                    "meshnode_link_rtt_seconds",
+                    stats.rtt_ns / NS_PER_S,
+                    "gauge",
+                    "Round trip of a link.",
+                    labels,
+                )
+            )
+    samples += _counted("meshnode_mesh_dropped_total", "Dropped by the core.", mesh.counts)
+    samples += _counted("meshnode_session_dropped_total", "Dropped by sessions.", mesh.session_drops)
+    samples += _counted("meshnode_rpc_total", "Calls.", node.driver.hub.counts)
+    samples += _counted("meshnode_peers_total", "What the peers service counted.", node.peers.counts())
+    for name, status in node.transports.items():
+        samples += _counted(
+            "meshnode_transport_dropped_total",
+            "Dropped by a transport.",
+            status.transport.dropped,
+            transport=name,
+        )
+    if node.discovery is not None:
+        samples += _counted(
+            "meshnode_discovery_dropped_total", "Dropped by discovery.", node.discovery.dropped
+        )
+    return samples
+
+
+def _counted(name: str, meaning: str, counts: Mapping[str, int], **labels: str) -> list[Sample]:
+    return [
+        Sample(name, value, "counter", meaning, labels | {"reason": reason})
+        for reason, value in sorted(counts.items())
+    ]

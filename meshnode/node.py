@@ -1,0 +1,225 @@
+"""The daemon's inside: the core with its links, the services, and the loops that keep them informed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from meshnode.control.events import EventHub
+from meshnode.driver import MeshDriver
+from meshnode.mesh import DeviceChanged, NetworkChanged, PeerConnected
+from meshnode.own_record import OwnRecord
+from meshnode.services.device import watch_device
+from meshnode.services.messages import MessagesService
+from meshnode.services.nodeinfo import NodeInfoService
+from meshnode.services.peers import PeersService
+from meshnode.settings import NodeSettings
+from meshnode.world import World
+from policies.backoff import backoff_range_ns
+from protocols.errors import LinkError, RefusedError, SettingsError
+from protocols.ids import NodeId
+from protocols.keys import Identity
+from transports.api import Transport
+from transports.discovery import Announcement, Discovery, Sighting, recognises
+
+NS_PER_S = 1_000_000_000
+SIGHTING_WAIT_NS = (
+    400_000_000  # two nodes that see each other at once should not both dial; a die decides who waits
+)
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass
+class TransportStatus:
+    """What became of one transport at start."""
+
+    transport: Transport
+    listening: list[str] = field(default_factory=list[str])
+    detail: str = ""
+
+
+class Node:
+    """Made by `build_node`. `start`, then `run` until cancelled, then `close`."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        world: World,
+        identity: Identity,
+        *,
+        name: str,
+        record: OwnRecord,
+        driver: MeshDriver,
+        peers: PeersService,
+        messages: MessagesService,
+        events: EventHub,
+        transports: Mapping[str, Transport],
+        discovery: Discovery | None,
+    ) -> None:
+        self.settings, self.world, self.identity, self.name = settings, world, identity, name
+        self.record, self.driver, self.peers, self.messages, self.events = (
+            record,
+            driver,
+            peers,
+            messages,
+            events,
+        )
+        self.info = NodeInfoService(driver.hub)
+        self.transports = {scheme: TransportStatus(each) for scheme, each in transports.items()}
+        self.discovery, self.discovery_problem = discovery, ""
+        self.started_ns = world.clock.now_ns()
+        self.stopping = asyncio.Event()
+        self._die = world.dice("sightings")
+        driver.on_connected = self._on_connected
+
+    @property
+    def node_id(self) -> NodeId:
+        return self.identity.node_id
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen and load. Raises SettingsError or LinkError when not one address can be listened on."""
+        await self._listen()
+        self.record.refresh((await self.world.device()).networks, tuple(self.driver.hub.services()))
+        await self.peers.start()
+        for contact in self.peers.contacts():
+            self.driver.want(contact)
+        for wish in self.settings.links.peers:
+            await self._add_static(wish)
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as crew:
+            crew.create_task(self.driver.run())
+            crew.create_task(self._keep_up("peers", self.peers.run))
+            crew.create_task(self._keep_up("messages", self.messages.run))
+            crew.create_task(self._watch_device())
+            if self.discovery is not None:
+                crew.create_task(self._discover(self.discovery))
+            ready()
+
+    async def close(self) -> None:
+        """Say good-bye on every link, and put the stores away."""
+        await self.driver.close()
+        await self.world.storage.close()
+
+    async def _keep_up(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """A service that fails is started again after a rest; its fault must not end the node."""
+        failures = 0
+        while True:
+            try:
+                await run()
+            except Exception:
+                log.exception("service_failed", service=name, failures=failures)
+            low_ns, high_ns = backoff_range_ns(failures)
+            await self._sleep_ns(self._die.randint(low_ns, high_ns))
+            failures += 1
+
+    async def _listen(self) -> None:
+        failures: list[str] = []
+        for asked in self.settings.links.listen:
+            scheme = asked.partition("://")[0]
+            status = self.transports.get(scheme)
+            if status is None:
+                raise SettingsError(
+                    f"{asked!r}: this node has no transport {scheme!r}; it has {', '.join(self.transports)}"
+                )
+            try:
+                bound = await self._listen_on(status.transport, asked)
+            except LinkError as error:
+                failures.append(str(error))
+                status.detail = str(error)
+                log.warning("listen_failed", address=asked, reason=str(error))
+                continue
+            status.listening += bound
+            self.record.keep_address(asked, bound[0])
+        if failures and len(failures) == len(self.settings.links.listen):
+            raise LinkError(failures[0])
+
+    async def _listen_on(self, transport: Transport, asked: str) -> list[str]:
+        """On the port that was used last time, where it is still free and none was asked for."""
+        kept = self.record.kept_address(asked) if asked.endswith(":0") else None
+        if kept is not None:
+            try:
+                return await transport.listen(kept)
+            except LinkError:
+                log.info("port_taken", address=kept)
+        return await transport.listen(asked)
+
+    async def _add_static(self, wish: str) -> None:
+        """An invite or address from the settings or `--peer`."""
+        try:
+            await self.peers.owner.add(wish)
+        except RefusedError as error:
+            log.warning("peer_not_added", reason=str(error))
+
+    # -- what happens around us -------------------------------------------------------------------------------
+
+    def _on_connected(self, event: PeerConnected) -> None:
+        dialled = event.address if event.dialled else None
+        self.peers.peer_seen(
+            event.peer, event.record, event.record_bytes, hybrid=event.hybrid, dialled=dialled
+        )
+        if self.peers.is_blocked(event.peer):
+            self.driver.part(event.peer, "blocked")
+
+    async def _watch_device(self) -> None:
+        async for change in watch_device(self.world.device, self._sleep_ns):
+            self.driver.tell(DeviceChanged(change.device))
+            changed = self.record.refresh(change.device.networks, tuple(self.driver.hub.services()))
+            if change.network_changed:
+                log.info("network_changed", addresses=list(self.record.addresses))
+                self.driver.tell(NetworkChanged())
+                for status in self.transports.values():
+                    status.transport.network_changed()
+                await self._announce_again()
+            if changed:
+                self.peers.own_record_changed()
+
+    async def _sleep_ns(self, span_ns: int) -> None:
+        await asyncio.sleep(span_ns / NS_PER_S)
+
+    # -- discovery --------------------------------------------------------------------------------------------
+
+    def _announcement(self) -> Announcement:
+        listening = tuple(address for status in self.transports.values() for address in status.listening)
+        return Announcement(listening, visible=self.settings.visibility == "everyone", node=self.node_id)
+
+    async def _discover(self, discovery: Discovery) -> None:
+        try:
+            try:
+                await discovery.start(self._announcement())
+            except LinkError as error:
+                self.discovery_problem = str(error)
+                log.warning("discovery_failed", reason=str(error))
+            async for sighting in discovery.found():
+                self._on_sighting(sighting)
+        finally:
+            await discovery.stop()
+
+    async def _announce_again(self) -> None:
+        if self.discovery is None:
+            return
+        try:
+            await self.discovery.network_changed()
+            self.discovery_problem = ""
+        except LinkError as error:
+            self.discovery_problem = str(error)
+            log.warning("discovery_failed", reason=str(error))
+
+    def _on_sighting(self, sighting: Sighting) -> None:
+        """Call whoever we know by the hint; call strangers only where both sides are open to them."""
+        if sighting.gone or not sighting.addresses:
+            return
+        addresses = list(sighting.addresses)
+        for peer in self.peers.known():
+            if recognises(peer, sighting):
+                if not self.peers.is_blocked(peer):
+                    self.driver.call_at(peer, addresses)
+                return
+        if sighting.open_to_strangers and self.settings.visibility == "everyone":
+            after_ns = self._die.randint(0, SIGHTING_WAIT_NS)
+            self.driver.expect(addresses[0], addresses, keep=False, after_ns=after_ns)
