@@ -258,8 +258,9 @@ class NodeBackend:
     async def messages(self, request: shapes.ListMessages) -> list[shapes.Message]:
         found = await self._node.messages.messages(
             with_=None if request.peer is None else self._resolve(request.peer),
-            since=None if request.since is None else parse_message_id(request.since),
+            since=parse_message_id(request.since) if request.since else None,
             limit=request.limit,
+            oldest=request.since == "",
         )
         return [self.message(each) for each in found]
 
@@ -380,6 +381,7 @@ class NodeBackend:
             from_name=self._name(stored.sender),
             to_name=self._name(stored.recipient),
             trace=stored.trace,
+            request=stored.requested,
         )
 
 

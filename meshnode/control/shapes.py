@@ -229,11 +229,14 @@ class Message(Answer, frozen=True, kw_only=True):
     from_name: str = ""
     to_name: str = ""
     trace: str = ""
+    request: bool = False  # from a stranger who waits in the request box
 
 
 class ListMessages(Request, frozen=True, kw_only=True):
     peer: PeerText | None = field(name="with", default=None)
-    since: Annotated[str, Meta(max_length=64)] | None = None  # a message id: only what came after it
+    since: Annotated[str, Meta(max_length=64)] | None = (
+        None  # a message id: only what came after it; "": from the first
+    )
     limit: Annotated[int, Meta(ge=1, le=LIST_MAX)] = 100  # the newest so many; with `since`, the oldest
 
 

@@ -125,7 +125,7 @@ def daemon(home: Path) -> Iterator[Callable[..., Daemon]]:
     made: list[Daemon] = []
 
     def make(name: str, *options: str, namespace: str | None = None) -> Daemon:
-        one = Daemon(home / name, "--name", name, *options, namespace=namespace)
+        one = Daemon(home / name, "--name", Path(name).name, *options, namespace=namespace)
         made.append(one)
         return one
 
@@ -159,8 +159,10 @@ class Lan:
 
     def change_address(self, index: int, address: str) -> None:
         host = self.hosts[index]
+        ip(
+            "-n", host, "addr", "del", f"{self.addresses[index]}/24", "dev", "eth0"
+        )  # takes its secondaries along
         ip("-n", host, "addr", "add", f"{address}/24", "dev", "eth0")
-        ip("-n", host, "addr", "del", f"{self.addresses[index]}/24", "dev", "eth0")
         ip("-n", host, "route", "replace", "224.0.0.0/4", "dev", "eth0")
         self.addresses[index] = address
 

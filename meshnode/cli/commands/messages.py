@@ -5,7 +5,10 @@ import click
 from meshnode.cli.asking import ask, follow
 from meshnode.cli.base import MeshCommand, invocation
 from meshnode.cli.show import clean, json_line, local_time
+from meshnode.client import MeshClient
 from meshnode.control.shapes import LIST_MAX, Message
+
+FROM_THE_FIRST = ""  # as `since`
 
 
 @click.command(
@@ -16,7 +19,7 @@ from meshnode.control.shapes import LIST_MAX, Message
         "meshctl --json messages --follow | jq -r .text",
     ],
     shape='JSON lines of {"message_id", "from", "to", "text", "at", "direction": "in|out",\n'
-    ' "state": "queued|sent|delivered|read|expired", "from_name", "to_name", "trace"}',
+    ' "state": "queued|sent|delivered|read|expired", "from_name", "to_name", "trace", "request"}',
 )
 @click.option("--with", "peer", metavar="PEER", help="Only to and from this one.")
 @click.option("--since", metavar="ID", help="Only what came after this message.")
@@ -24,20 +27,32 @@ from meshnode.control.shapes import LIST_MAX, Message
 @click.option(
     "--limit",
     type=click.IntRange(1, LIST_MAX),
-    default=100,
-    show_default=True,
-    help="The newest so many; with --since, the first so many after it.",
+    help="Only the newest so many; with --since, the first so many after it. Otherwise all.",
 )
-def command(peer: str | None, since: str | None, *, following: bool, limit: int) -> None:
+def command(peer: str | None, since: str | None, *, following: bool, limit: int | None) -> None:
     """Read messages, or follow them as they come."""
     if following:
-        follow(lambda node: node.follow_messages(peer=peer, since=since, limit=limit), _show)
+        start = since if limit is not None else since or FROM_THE_FIRST
+        follow(lambda node: node.follow_messages(peer=peer, since=start, limit=limit or LIST_MAX), _show)
         return
-    messages = ask(lambda node: node.messages(peer=peer, since=since, limit=limit))
+    messages = ask(lambda node: _read(node, peer, since, limit))
     for message in messages:
         _show(message)
     if not messages and not invocation().as_json:
         click.echo("there are no messages")
+
+
+async def _read(node: MeshClient, peer: str | None, since: str | None, limit: int | None) -> list[Message]:
+    if limit is not None:
+        return await node.messages(peer=peer, since=since, limit=limit)
+    found: list[Message] = []
+    after = since or FROM_THE_FIRST
+    while page := await node.messages(peer=peer, since=after, limit=LIST_MAX):
+        found += page
+        if len(page) < LIST_MAX:
+            break
+        after = page[-1].message_id
+    return found
 
 
 def _show(message: Message) -> None:
@@ -47,6 +62,6 @@ def _show(message: Message) -> None:
     incoming = message.direction == "in"
     who = message.from_name or message.sender[:8] if incoming else message.to_name or message.to[:8]
     whither = f"{clean(who)} >" if incoming else f"> {clean(who)}"
-    state = "" if incoming else f"  ({message.state})"
+    state = ("  (request)" if message.request else "") if incoming else f"  ({message.state})"
     text = "\n    ".join(clean(line) for line in message.text.splitlines())
     click.echo(f"{local_time(message.at)}  {whither}  {text}{state}")
