@@ -1,0 +1,48 @@
+"""How much the messages service keeps, sends at once, and waits for."""
+
+DAY_S = 86_400
+
+# One message.
+TEXT_BYTES_MAX = 65_536  # a long letter; larger things are files
+KIND_CHARS_MAX = 32  # a word
+TRACE_BYTES = 8
+EXPIRES_S_MAX = 366 * DAY_S  # a year and a day
+
+# On the wire.
+BATCH_MESSAGES_MAX = 256  # one commit on each side for so many: at 5 ms a commit some 20,000 messages/s
+BATCH_BYTES_MAX = 524_288  # of bodies; a slow link carries it within the timeout
+BATCH_HALVINGS_MAX = 4  # after failures in a row: 32 KiB still pass a link of 3 kB/s within the timeout
+MESSAGE_OVERHEAD_BYTES = 256  # most that the map around a body takes
+REQUEST_BYTES_MAX = BATCH_BYTES_MAX + TEXT_BYTES_MAX + BATCH_MESSAGES_MAX * MESSAGE_OVERHEAD_BYTES
+CODE_CHARS_MAX = 64  # an outcome's word, as in rpc
+ANSWER_BYTES_MAX = 64 + BATCH_MESSAGES_MAX * (CODE_CHARS_MAX + 2)
+RECEIPTS_PER_CALL = 512
+RECEIPT_BYTES_MAX = 64 + RECEIPTS_PER_CALL * 18
+RPC_TIMEOUT_S = 15.0  # several lossy hops there and back, and the other side's disk
+
+# Outbox. When full, one more message is refused: the owner hears of it at once, nothing kept is thrown away.
+OUTBOX_PER_PEER_MAX = 10_000
+OUTBOX_MAX = 100_000
+WINDOW_MESSAGES_MAX = (
+    1_024  # of one connected peer, also held in memory; the rest is read when its turn comes
+)
+WINDOW_BYTES_MAX = 1_048_576
+
+# Inbox. When full, the newest is refused ("inbox_full") and its sender tries again later.
+INBOX_BYTES_MAX = 2 << 30  # of bodies, all contacts together; keep_count usually ends it far below
+
+# Duplicates. A stored message is its own proof; a deleted one leaves a tombstone until its sender has surely given up.
+CLOCK_SKEW_MS = (
+    7 * DAY_S * 1_000
+)  # beyond its expiry: how far a sender's clock may stand still, as in sleep; guess
+TOMBSTONES_MAX = 1_000_000  # some 80 MB; when full, the one that would go soonest goes
+
+# Owner.
+LIST_MAX = 1_000  # messages in one answer, and ids in one command
+WAITERS_MAX = 1_024  # callers that wait for a state at the same time; one more is refused
+
+# Upkeep.
+SETTLE_NS = 600_000_000_000  # 10 minutes after a start a clock that is set over the network has been set
+SWEEP_NS = 60_000_000_000  # retention needs no haste
+SWEEP_SOON_NS = 1_000_000_000  # when a sweep left something, or the disk refused it
+SWEEP_ROWS_MAX = 1_000  # in one transaction, so that the writer is never held for long

@@ -1,0 +1,119 @@
+"""Receiving: nothing is answered before it is on disk."""
+
+import asyncio
+from collections.abc import Callable
+
+from meshnode.ports import IncomingCall, Standings
+from meshnode.services.messages import table_in, table_out
+from meshnode.services.messages.desk import Desk
+from meshnode.services.messages.frames import (
+    DELIVER,
+    HOPELESS,
+    KEPT,
+    OK,
+    RECEIPT,
+    WireMessage,
+    decode_deliver,
+    decode_receipt,
+    encode_outcomes,
+)
+from meshnode.services.messages.message import NS_PER_MS, StoredMessage
+from meshnode.services.messages.requests import Requests
+from meshnode.services.messages.table_in import Taken
+from protocols.errors import RefusedError, RemoteError, StoreError
+from protocols.ids import MessageId, NodeId, node_id_text
+
+COUNTED = KEPT | HOPELESS  # other outcomes are reasons to wait
+STORE_FULL = "store_full"  # an outcome: our disk refuses; the sender tries again later
+
+
+class Receiver:
+    def __init__(
+        self, desk: Desk, standings: Standings, requests: Requests, on_request: Callable[[NodeId], None]
+    ) -> None:
+        self._desk, self._standings = desk, standings
+        self._requests, self._on_request = requests, on_request
+        self._box_door = asyncio.Lock()  # strangers enter one by one, so that together they keep to the quota
+
+    async def handle(self, call: IncomingCall) -> bytes:
+        """The answer. Raises RefusedError (the peer is told) or RemoteError (and counted)."""
+        await self._desk.ready.wait()
+        if self._standings.is_blocked(call.peer):
+            raise RefusedError("refused", "this node does not answer")
+        try:
+            if call.method == DELIVER:
+                return encode_outcomes(await self._deliver(call.peer, decode_deliver(call.body)))
+            if call.method == RECEIPT:
+                return await self._receipt(call.peer, decode_receipt(call.body))
+        except RemoteError as error:
+            self._desk.counts[error.reason] += 1
+            raise
+        raise RefusedError("unknown_method", f"the messages service has {DELIVER} and {RECEIPT}")
+
+    async def _deliver(self, peer: NodeId, batch: list[WireMessage]) -> list[str]:
+        if self._standings.is_contact(peer):
+            if self._desk.inbox.has_request(peer):
+                await self._requests.accept(peer)
+            return await self._take(peer, batch, contact=True)
+        async with self._box_door:
+            return await self._take(peer, batch, contact=False)
+
+    async def _take(self, peer: NodeId, batch: list[WireMessage], *, contact: bool) -> list[str]:
+        desk = self._desk
+        gate, birth = desk.inbox.gate(peer, contact=contact), desk.birth()
+        try:
+            taken = await desk.store.write(
+                lambda connection: table_in.take_in(connection, peer, batch, gate, birth)
+            )
+        except StoreError:
+            desk.counts["store_failures"] += 1
+            return [STORE_FULL]
+        desk.counts.update(outcome if outcome in COUNTED else "refused_for_now" for outcome in taken.outcomes)
+        if taken.stored:
+            self._came(peer, taken, requested=not contact)
+        return taken.outcomes
+
+    def _came(self, peer: NodeId, taken: Taken, *, requested: bool) -> None:
+        desk = self._desk
+        messages = [message for _, message in taken.stored]
+        desk.inbox.came(
+            peer,
+            requested=requested,
+            messages=len(messages),
+            nbytes=sum(len(message.body) for message in messages),
+            first_at_ms=messages[0].at_ms,
+        )
+        if requested:
+            self._on_request(peer)
+            desk.emit("request_received", {"peer": node_id_text(peer), "messages": len(messages)})
+        for message in messages:
+            desk.emit("message_received", _stored(desk.me, peer, message, requested=requested).as_dict())
+
+    async def _receipt(self, peer: NodeId, ids: list[MessageId]) -> bytes:
+        desk = self._desk
+        try:
+            read, waited = await desk.store.write(
+                lambda connection: table_out.mark_read_by_peer(connection, peer, ids)
+            )
+        except StoreError:
+            desk.counts["store_failures"] += 1
+            raise RefusedError(STORE_FULL, "this node's disk keeps nothing at the moment") from None
+        for place in waited:  # read means that it got there; the answer that said so was lost
+            desk.outbox.went(peer, place)
+        desk.tell("message_read", peer, read)
+        return OK
+
+
+def _stored(me: NodeId, peer: NodeId, message: WireMessage, *, requested: bool) -> StoredMessage:
+    return StoredMessage(
+        message.id,
+        peer,
+        me,
+        message.body.decode(),
+        message.at_ms * NS_PER_MS,
+        "in",
+        "delivered",
+        message.trace.hex(),
+        message.reply_to,
+        requested=requested,
+    )

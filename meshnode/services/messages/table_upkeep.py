@@ -1,0 +1,114 @@
+# ruff: noqa: S608 - what is put into these statements are our own names and marks, never values
+"""What time does to the tables, each as one piece of work for the writer."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from meshnode.services.messages.inbox import Tally
+from meshnode.services.messages.message import EXPIRED
+from meshnode.services.messages.tables import OUT_QUEUED, Birth, delete
+from protocols.ids import MessageId, NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the service must know at its start."""
+
+    age_ms: int
+    wall_ms: int | None
+    last_place: int
+    waiting: list[tuple[NodeId, int]]
+    owed: list[NodeId]
+    contact_bytes: int
+    box: dict[NodeId, Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    expired: list[tuple[int, NodeId, MessageId, bytes]]  # (place, peer, id, trace)
+    freed_bytes: int
+    next_end_ms: int | None  # the age at which the next message expires
+    more: bool  # there is more to do than fits one transaction
+
+
+def load(connection: sqlite3.Connection) -> Start:
+    age_ms, wall_ms = connection.execute("SELECT age_ms, wall_ms FROM age").fetchone() or (0, None)
+    return Start(
+        age_ms,
+        wall_ms,
+        connection.execute("SELECT coalesce(max(place), 0) FROM messages").fetchone()[0],
+        connection.execute(
+            f"SELECT peer, count(*) FROM messages WHERE {OUT_QUEUED} GROUP BY peer"
+        ).fetchall(),
+        [peer for (peer,) in connection.execute("SELECT DISTINCT peer FROM messages WHERE receipt = 1")],
+        connection.execute(
+            "SELECT coalesce(sum(length(body)), 0) FROM messages WHERE outgoing = 0 AND requested = 0"
+        ).fetchone()[0],
+        {
+            peer: Tally(messages, nbytes, first_at_ms)
+            for peer, messages, nbytes, first_at_ms in connection.execute(
+                "SELECT peer, count(*), sum(length(body)), min(at_ms) FROM messages WHERE requested = 1 GROUP BY peer"
+            )
+        },
+    )
+
+
+def save_age(connection: sqlite3.Connection, age_ms: int, wall_ms: int | None) -> None:
+    connection.execute("INSERT OR REPLACE INTO age VALUES (1, ?, ?)", (age_ms, wall_ms))
+
+
+def settle_lives(connection: sqlite3.Connection, *, last_place: int, age_ms: int, off_ms: int) -> None:
+    """The age is known: messages of this run get their true end, those of runs that never settled a new life."""
+    connection.execute(
+        "UPDATE messages SET born_ms = CASE WHEN place > ? THEN born_ms + ? ELSE ? END WHERE ends_ms IS NULL",
+        (last_place, off_ms, age_ms),
+    )
+    connection.execute("UPDATE messages SET ends_ms = born_ms + ttl_ms WHERE ends_ms IS NULL")
+
+
+def expire(
+    connection: sqlite3.Connection, last_place: int, birth: Birth, *, rows_max: int
+) -> list[tuple[int, NodeId, MessageId, bytes]]:
+    """(place, peer, id, trace) of those whose time is over. While the age isn't settled, only messages of this run."""
+    which, end, values = _ending(last_place, birth)
+    return connection.execute(
+        f"UPDATE messages SET state = {EXPIRED}, reason = 'expired' WHERE place IN "
+        f"(SELECT place FROM messages WHERE {which} AND {end} <= ? LIMIT ?) RETURNING place, peer, id, trace",
+        (*values, birth.age_ms, rows_max),
+    ).fetchall()
+
+
+def next_end(connection: sqlite3.Connection, last_place: int, birth: Birth) -> int | None:
+    """The age at which the next message expires."""
+    which, end, values = _ending(last_place, birth)
+    return connection.execute(f"SELECT min({end}) FROM messages WHERE {which}", values).fetchone()[0]
+
+
+def _ending(last_place: int, birth: Birth) -> tuple[str, str, tuple[int, ...]]:
+    """(which messages may expire, when each does, values)."""
+    if birth.settled:
+        return OUT_QUEUED, "ends_ms", ()
+    return f"{OUT_QUEUED} AND ends_ms IS NULL AND place > ?", "born_ms + ttl_ms", (last_place,)
+
+
+def retire(
+    connection: sqlite3.Connection, age_ms: int, *, keep_ms: int, keep_count: int, rows_max: int
+) -> tuple[int, int]:
+    """Delete the oldest messages beyond what is kept, and tombstones that are over. (rows, contacts' bytes) deleted.
+
+    What waits to be delivered, or for the owner's word on its sender, stays. The age must be settled.
+    """
+    total = connection.execute("SELECT count(*) FROM messages").fetchone()[0]
+    settled = f"NOT ({OUT_QUEUED}) AND requested = 0"
+    oldest = connection.execute(
+        f"SELECT place, id, peer, outgoing, born_ms + ttl_ms, born_ms, length(body) FROM messages "
+        f"WHERE {settled} ORDER BY place LIMIT ?",
+        (rows_max,),
+    ).fetchall()
+    gone = [row for nth, row in enumerate(oldest) if nth < total - keep_count or row[5] + keep_ms <= age_ms]
+    delete(connection, [row[:5] for row in gone], age_ms)
+    connection.execute(
+        "DELETE FROM tombstones WHERE (peer, id) IN (SELECT peer, id FROM tombstones WHERE until_ms <= ? LIMIT ?)",
+        (age_ms, rows_max),
+    )
+    return len(gone), sum(row[6] for row in gone if not row[3])

@@ -1,0 +1,79 @@
+"""What time does: messages expire, old ones are deleted, the store's age is saved."""
+
+import sqlite3
+
+from meshnode.services.messages import table_upkeep
+from meshnode.services.messages.age import plausible_wall
+from meshnode.services.messages.desk import Desk
+from meshnode.services.messages.limits import SWEEP_NS, SWEEP_ROWS_MAX, SWEEP_SOON_NS
+from meshnode.services.messages.message import NS_PER_MS
+from meshnode.services.messages.table_upkeep import Swept
+from meshnode.settings import MessageSettings
+from protocols.errors import StoreError
+
+
+class Upkeep:
+    def __init__(self, desk: Desk, settings: MessageSettings) -> None:
+        self._desk, self._settings = desk, settings
+
+    async def sweep_if_due(self) -> None:
+        """Does its own waiting after a full disk: nothing that was due is lost by it."""
+        desk = self._desk
+        if desk.now_ns() < desk.sweep_due_ns:
+            return
+        desk.sweep_due_ns = desk.now_ns() + SWEEP_NS
+        try:
+            await self._settle()
+            swept = await self._sweep()
+        except StoreError as error:
+            desk.counts["store_failures"] += 1
+            desk.emit("store_failed", {"store": "messages", "reason": str(error)})
+            desk.sweep_by(desk.now_ns() + SWEEP_SOON_NS)
+            return
+        self._tell(swept)
+        if swept.more:
+            desk.sweep_by(desk.now_ns() + SWEEP_SOON_NS)
+        if swept.next_end_ms is not None:
+            left_ms = max(0, swept.next_end_ms - desk.age.now_ms(desk.now_ns()))
+            desk.sweep_by(desk.now_ns() + left_ms * NS_PER_MS)
+
+    async def _settle(self) -> None:
+        desk = self._desk
+        now_ns = desk.now_ns()
+        if not desk.age.may_settle(now_ns):
+            return
+        wall_ms = desk.wall_ms()
+        off_ms = desk.age.off_ms(wall_ms=wall_ms, now_ns=now_ns)
+        age_ms = desk.age.now_ms(now_ns) + off_ms
+
+        def work(connection: sqlite3.Connection) -> None:
+            table_upkeep.settle_lives(connection, last_place=desk.last_place, age_ms=age_ms, off_ms=off_ms)
+            table_upkeep.save_age(connection, age_ms, plausible_wall(wall_ms))
+
+        await desk.store.write(work)
+        desk.age.settle(off_ms)
+
+    async def _sweep(self) -> Swept:
+        desk = self._desk
+        birth, last_place, wall = desk.birth(), desk.last_place, plausible_wall(desk.wall_ms())
+        keep_ms, keep_count = self._settings.keep_s * 1_000, self._settings.keep_count
+
+        def work(connection: sqlite3.Connection) -> Swept:
+            expired = table_upkeep.expire(connection, last_place, birth, rows_max=SWEEP_ROWS_MAX)
+            retired, freed = 0, 0
+            if birth.settled:
+                retired, freed = table_upkeep.retire(
+                    connection, birth.age_ms, keep_ms=keep_ms, keep_count=keep_count, rows_max=SWEEP_ROWS_MAX
+                )
+                table_upkeep.save_age(connection, birth.age_ms, wall)
+            more = SWEEP_ROWS_MAX in (len(expired), retired)
+            return Swept(expired, freed, table_upkeep.next_end(connection, last_place, birth), more=more)
+
+        return await desk.store.write(work)
+
+    def _tell(self, swept: Swept) -> None:
+        desk = self._desk
+        desk.inbox.went(swept.freed_bytes)
+        for place, peer, message, trace in swept.expired:
+            desk.outbox.went(peer, place)
+            desk.tell("message_expired", peer, [(message, trace)], reason="expired")
