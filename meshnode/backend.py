@@ -22,7 +22,7 @@ from meshnode.services.peers import AwaitedView, PeerView, VerificationView
 from meshnode.settings import effective
 from policies.transport import LinkView, explain
 from protocols.envelope import TrafficClass
-from protocols.errors import LinkError, RefusedError
+from protocols.errors import LinkError, RefusedError, RemoteError
 from protocols.ids import (
     MessageId,
     NodeId,
@@ -68,6 +68,8 @@ class NodeBackend:
         problems |= {name: each.detail for name, each in self._node.transports.items() if each.detail}
         if self._node.discovery_problem:
             problems["discovery"] = self._node.discovery_problem
+        if self._node.record.problem:
+            problems["record"] = self._node.record.problem
         return shapes.Health(status="degraded" if problems else "ok", problems=problems)
 
     async def identity(self) -> shapes.Identity:
@@ -160,7 +162,10 @@ class NodeBackend:
         return self._peer(await self._node.peers.owner.block(self._resolve(request.peer)))
 
     async def unblock_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
-        return self._peer(await self._node.peers.owner.unblock(self._resolve(request.peer)))
+        peer = self._resolve(request.peer)
+        view = await self._node.peers.owner.unblock(peer)
+        self._look_for(peer)
+        return self._peer(view)
 
     async def remove_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
         peer = self._resolve(request.peer)
@@ -185,6 +190,7 @@ class NodeBackend:
         peer = self._resolve(request.peer)
         view = await self._node.peers.owner.accept(peer)
         await self._node.messages.accept_request(peer)
+        self._look_for(peer)
         return self._peer(view)
 
     async def verifications(self) -> list[shapes.Verification]:
@@ -203,11 +209,11 @@ class NodeBackend:
     async def import_revocation(self, request: shapes.ImportRevocation) -> shapes.Peer:
         try:
             signed = base64.b64decode(request.revocation, validate=True)
-        except binascii.Error:
+            return self._peer(await self._node.peers.owner.import_revocation(signed))
+        except (binascii.Error, RemoteError):
             raise RefusedError(
                 "bad_revocation", "that is no revocation; paste what 'meshctl id revoke' printed"
             ) from None
-        return self._peer(await self._node.peers.owner.import_revocation(signed))
 
     # -- invites ----------------------------------------------------------------------------------------------
 
@@ -324,6 +330,11 @@ class NodeBackend:
                 for each in decision.considered
             ],
         )
+
+    def _look_for(self, peer: NodeId) -> None:
+        """Whoever became a contact just now, and may be away."""
+        if self._node.peers.is_contact(peer):
+            self._node.driver.want(peer)
 
     # -- translation ------------------------------------------------------------------------------------------
 

@@ -17,12 +17,20 @@ def run_checks(node: Node, disk_free: int) -> list[Check]:
         _clock(node),
         _disk(disk_free),
         *(_store(name, state) for name, state in node.world.storage.health().items()),
+        *([_store("record", node.record.problem)] if node.record.problem else []),
         _reach(node),
     ]
 
 
 def _listening(name: str, node: Node) -> Check:
     status = node.transports[name]
+    if status.listening and status.detail:
+        return Check(
+            name=f"{name}_port",
+            state="warning",
+            detail=f"listens on {', '.join(status.listening)}, but {status.detail}",
+            mend="correct links.listen or --listen, or stop the program that holds the address",
+        )
     if status.listening:
         return Check(name=f"{name}_port", state="ok", detail="listens on " + ", ".join(status.listening))
     return Check(

@@ -14,6 +14,7 @@ from meshnode.backend import NodeBackend
 from meshnode.build import build_node
 from meshnode.cli.options import DaemonOptions
 from meshnode.control.server import ControlServer
+from meshnode.identity import read_passphrase
 from meshnode.logs import configure_logs
 from meshnode.memory import keep_freed_memory
 from meshnode.node import Node
@@ -21,7 +22,7 @@ from meshnode.realworld import real_world
 from meshnode.settings import CONFIG_BYTES_MAX, CONFIG_FILE, NodeSettings, load_settings
 from meshnode.store import DirectoryLock
 from meshnode.store.files import read_file
-from protocols.errors import MeshError, SettingsError, StoreError
+from protocols.errors import MeshError, SettingsError
 from protocols.ids import node_id_text
 
 STOP_S = 2.0  # the contract: a clean stop takes at most this long
@@ -47,8 +48,12 @@ async def _serve(options: DaemonOptions) -> None:
     flags = _overlay(options, load_settings(config_text))
     settings = load_settings(config_text, flags)
     world = real_world(options.data_dir, settings)
-    passphrase = _passphrase(options.passphrase_file)
-    node = await build_node(settings, world, passphrase=passphrase)
+    passphrase = read_passphrase(options.passphrase_file)
+    try:
+        node = await build_node(settings, world, passphrase=passphrase)
+    except BaseException:
+        await world.storage.close()
+        raise
     backend = NodeBackend(node, options.data_dir, config_text, flags)
     control = ControlServer(
         backend,
@@ -111,13 +116,3 @@ def _overlay(options: DaemonOptions, settings: NodeSettings) -> dict[str, Any]:
     if options.control_tcp is not None:
         overlay["control"] = {"tcp": options.control_tcp}
     return overlay
-
-
-def _passphrase(path: Path | None) -> str | None:
-    """The first line of the file."""
-    if path is None:
-        return None
-    try:
-        return path.read_text().splitlines()[0]
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise StoreError(f"{path} holds no passphrase that can be read: {error}") from None

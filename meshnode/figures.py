@@ -26,6 +26,14 @@ async def samples_of(node: Node) -> list[Sample]:
         Sample("meshnode_peers_connected", len(node.driver.connected()), "gauge", "Peers with a live link."),
         Sample("meshnode_peers_known", len(node.peers.owner.peers()), "gauge", "Peers in the book."),
         Sample("meshnode_messages_queued", counts.queued, "gauge", "Messages that wait to be delivered."),
+        Sample(
+            "meshnode_messages_requested",
+            counts.requests,
+            "gauge",
+            "Strangers who wait in the request box.",
+        ),
+        Sample("meshnode_inbox_bytes", counts.inbox_bytes, "gauge", "Bodies of contacts' messages."),
+        Sample("meshnode_events_total", node.events.count, "counter", "Told to the event stream."),
         Sample("meshnode_energy_level", int(mesh.manager.energy.level), "gauge", "0 critical to 3 full."),
     ]
     for link in mesh.links.all():
@@ -51,6 +59,7 @@ async def samples_of(node: Node) -> list[Sample]:
     samples += _counted("meshnode_session_dropped_total", "Dropped by sessions.", mesh.session_drops)
     samples += _counted("meshnode_rpc_total", "Calls.", node.driver.hub.counts)
     samples += _counted("meshnode_peers_total", "What the peers service counted.", node.peers.counts())
+    samples += _counted("meshnode_messages_total", "What the messages service counted.", counts.happened)
     for name, status in node.transports.items():
         samples += _counted(
             "meshnode_transport_dropped_total",

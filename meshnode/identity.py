@@ -9,9 +9,10 @@ from pathlib import Path
 
 from meshnode.realworld import real_entropy, real_wall_ns
 from meshnode.store import DirectoryLock, DiskStorage
+from meshnode.store.files import read_file
 from meshnode.world import Storage
 from protocols.directory import Revocation, open_revocation, sign_revocation
-from protocols.errors import RefusedError
+from protocols.errors import RefusedError, StoreError
 from protocols.ids import NodeId, short_id
 from protocols.keys import (
     Identity,
@@ -25,6 +26,7 @@ from protocols.keys import (
 SEED_FILE = "identity.seed"
 SEED_FILE_BYTES_MAX = 4_096
 SEED_BYTES = 32
+PASSPHRASE_FILE_BYTES_MAX = 4_096  # a passphrase is a line; more is another file
 NS_PER_S = 1_000_000_000
 
 
@@ -72,6 +74,25 @@ def revoke_identity(data_dir: Path, passphrase: str | None) -> bytes:
 def read_revocation(data: bytes) -> Revocation:
     """Raises RemoteError on anything but a signed revocation."""
     return open_revocation(data)
+
+
+def read_passphrase(path: Path | None) -> str | None:
+    """The first line of the file; None where no file is given. Raises StoreError where there is none in it."""
+    if path is None:
+        return None
+    try:
+        data = read_file(path, PASSPHRASE_FILE_BYTES_MAX)
+    except StoreError as error:
+        raise StoreError(f"no passphrase could be read: {error}") from None
+    if data is None:
+        raise StoreError(f"there is no passphrase file {path}; correct --passphrase-file")
+    try:
+        passphrase = data.decode().split("\n", 1)[0].rstrip("\r")
+    except UnicodeDecodeError:
+        raise StoreError(f"{path} is not text in UTF-8; write the passphrase on its first line") from None
+    if not passphrase:
+        raise StoreError(f"{path} holds no passphrase; write it on its first line")
+    return passphrase
 
 
 def default_name(node: NodeId) -> str:

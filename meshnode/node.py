@@ -14,11 +14,11 @@ from meshnode.services.device import watch_device
 from meshnode.services.messages import MessagesService
 from meshnode.services.nodeinfo import NodeInfoService
 from meshnode.services.peers import PeersService
-from meshnode.settings import NodeSettings
+from meshnode.settings import LinkSettings, NodeSettings
 from meshnode.world import World
 from policies.backoff import backoff_range_ns
 from protocols.errors import LinkError, RefusedError, SettingsError
-from protocols.ids import NodeId
+from protocols.ids import NodeId, node_id_text
 from protocols.keys import Identity
 from transports.api import Transport
 from transports.discovery import Announcement, Discovery, Sighting, recognises
@@ -27,13 +27,14 @@ NS_PER_S = 1_000_000_000
 SIGHTING_WAIT_NS = (
     400_000_000  # two nodes that see each other at once should not both dial; a die decides who waits
 )
+STEADY_NS = 60_000_000_000  # a service that ran so long was sound: its next failure is a first one
 
 log = structlog.stdlib.get_logger()
 
 
 @dataclass
 class TransportStatus:
-    """What became of one transport at start."""
+    """What became of one transport at start. `detail`: what it could not do, though it was asked to."""
 
     transport: Transport
     listening: list[str] = field(default_factory=list[str])
@@ -73,6 +74,7 @@ class Node:
         self.stopping = asyncio.Event()
         self._die = world.dice("sightings")
         driver.on_connected = self._on_connected
+        driver.watch(self._on_presence)
 
     @property
     def node_id(self) -> NodeId:
@@ -83,8 +85,8 @@ class Node:
     async def start(self) -> None:
         """Listen and load. Raises SettingsError or LinkError when not one address can be listened on."""
         await self._listen()
-        self.record.refresh((await self.world.device()).networks, tuple(self.driver.hub.services()))
         await self.peers.start()
+        self.record.refresh((await self.world.device()).networks, tuple(self.driver.hub.services()))
         for contact in self.peers.contacts():
             self.driver.want(contact)
         for wish in self.settings.links.peers:
@@ -96,9 +98,10 @@ class Node:
             crew.create_task(self.driver.run())
             crew.create_task(self._keep_up("peers", self.peers.run))
             crew.create_task(self._keep_up("messages", self.messages.run))
-            crew.create_task(self._watch_device())
+            crew.create_task(self._keep_up("device", self._watch_device))
             if self.discovery is not None:
-                crew.create_task(self._discover(self.discovery))
+                discovery = self.discovery
+                crew.create_task(self._keep_up("discovery", lambda: self._discover(discovery)))
             ready()
 
     async def close(self) -> None:
@@ -110,9 +113,12 @@ class Node:
         """A service that fails is started again after a rest; its fault must not end the node."""
         failures = 0
         while True:
+            began_ns = self.world.clock.now_ns()
             try:
                 await run()
             except Exception:
+                if self.world.clock.now_ns() - began_ns > STEADY_NS:
+                    failures = 0
                 log.exception("service_failed", service=name, failures=failures)
             low_ns, high_ns = backoff_range_ns(failures)
             await self._sleep_ns(self._die.randint(low_ns, high_ns))
@@ -131,8 +137,10 @@ class Node:
                 bound = await self._listen_on(status.transport, asked)
             except LinkError as error:
                 failures.append(str(error))
-                status.detail = str(error)
                 log.warning("listen_failed", address=asked, reason=str(error))
+                # Of the defaults one fails on a machine without IPv6, and nobody asked for it.
+                if asked not in LinkSettings().listen:
+                    status.detail = str(error)
                 continue
             status.listening += bound
             self.record.keep_address(asked, bound[0])
@@ -145,8 +153,8 @@ class Node:
         if kept is not None:
             try:
                 return await transport.listen(kept)
-            except LinkError:
-                log.info("port_taken", address=kept)
+            except (LinkError, SettingsError):  # taken by now, or `node.state` was damaged
+                log.info("kept_address_unusable", address=kept)
         return await transport.listen(asked)
 
     async def _add_static(self, wish: str) -> None:
@@ -157,6 +165,12 @@ class Node:
             log.warning("peer_not_added", reason=str(error))
 
     # -- what happens around us -------------------------------------------------------------------------------
+
+    def _on_presence(self, peer: NodeId, up: bool) -> None:  # noqa: FBT001 - the shape of Presence.watch
+        fields = {"node_id": node_id_text(peer), "name": self.peers.owner.view(peer).name}
+        self.events.emit("peer_connected" if up else "peer_disconnected", fields)
+        if not up and self.peers.is_contact(peer):
+            self.driver.want(peer)  # also one whom we never had to call so far
 
     def _on_connected(self, event: PeerConnected) -> None:
         dialled = event.address if event.dialled else None

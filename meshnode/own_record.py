@@ -10,7 +10,7 @@ from meshnode.world import Clock, Storage
 from policies.device import NetworkInterface
 from protocols.codec import decode_map, encode
 from protocols.directory import sign_record
-from protocols.errors import RemoteError
+from protocols.errors import RemoteError, SettingsError, StoreError
 from protocols.keys import Identity
 from transports.addresses import HostPort, format_address, parse_address
 
@@ -35,6 +35,7 @@ class OwnRecord:
         self._services: tuple[str, ...] = ()
         self.bound: dict[str, str] = {}  # listen address as asked for -> as bound
         self.addresses: tuple[str, ...] = ()
+        self.problem = ""  # why `node.state` could not be written, while that is so
         self._signed_ns = 0
         self._record = b""
         self._sequence = 0
@@ -54,10 +55,15 @@ class OwnRecord:
         self._ports[asked] = bound
 
     def refresh(self, networks: tuple[NetworkInterface, ...], services: tuple[str, ...]) -> bool:
-        """Sign anew where something changed, or half its life is over. True when it did."""
+        """Sign anew where something changed, or half its life is over. True when it did.
+
+        A disk that refuses keeps nobody from hearing of the new addresses: the sequence number follows the clock.
+        """
         addresses = reachable(tuple(self.bound.values()), networks)
         old = self._clock.now_ns() - self._signed_ns > LIFE_S * NS_PER_S // 2
         if self._record and not old and (addresses, services) == (self.addresses, self._services):
+            if self.problem:
+                self._save()
             return False
         self.addresses, self._services = addresses, services
         wall_ns = self._clock.wall_ns()
@@ -77,9 +83,13 @@ class OwnRecord:
 
     def _save(self) -> None:
         kept = dict(list(self._ports.items())[-PORTS_KEPT_MAX:])
-        self._storage.write_file(
-            STATE_FILE, encode({"v": STATE_VERSION, "sequence": self._sequence, "ports": kept})
-        )
+        state = encode({"v": STATE_VERSION, "sequence": self._sequence, "ports": kept})
+        try:
+            self._storage.write_file(STATE_FILE, state)
+        except StoreError as error:
+            self.problem = str(error)
+        else:
+            self.problem = ""
 
     def _load(self) -> None:
         """A damaged file costs nothing but the ports: the wall clock leads the sequence."""
@@ -100,7 +110,8 @@ def reachable(bound: tuple[str, ...], networks: tuple[NetworkInterface, ...]) ->
     """Bound addresses as others can dial them: wildcards become this host's addresses of that family.
 
     Loopback is named only where there is nothing else (a machine without a network still talks to itself).
-    Link-local addresses are left out: their zone means nothing on another host.
+    Link-local addresses are left out: their zone means nothing on another host. Addresses that name no host and port
+    (of a radio) stay as they are.
     """
     hosts = [
         ipaddress.ip_address(host.partition("%")[0])
@@ -112,12 +123,22 @@ def reachable(bound: tuple[str, ...], networks: tuple[NetworkInterface, ...]) ->
     local: list[str] = []
     for address in bound:
         scheme = address.partition("://")[0]
-        where = parse_address(address, scheme)
-        if where.ip is None or not where.ip.is_unspecified:
+        wildcard = _wildcard(address, scheme)
+        if wildcard is None:
             found.append(address)
             continue
+        version, port = wildcard
         for host in hosts:
-            if host.version == where.ip.version and not host.is_link_local:
+            if host.version == version and not host.is_link_local:
                 near = local if host.is_loopback else found
-                near.append(format_address(HostPort(str(host), where.port), scheme))
+                near.append(format_address(HostPort(str(host), port), scheme))
     return tuple(dict.fromkeys(found or local))[:ADDRESSES_MAX]
+
+
+def _wildcard(address: str, scheme: str) -> tuple[int, int] | None:
+    """(IP version, port) where the address means every interface of this host."""
+    try:
+        where = parse_address(address, scheme)
+    except SettingsError:
+        return None
+    return (where.ip.version, where.port) if where.ip is not None and where.ip.is_unspecified else None

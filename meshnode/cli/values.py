@@ -1,18 +1,14 @@
-"""Sizes, spans of time and secrets, as people type them."""
+"""Sizes and spans of time, as people type them."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import click
-
-from meshnode.cli.base import Failure
 
 SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 SPAN = re.compile(r"(\d{1,9})\s*(s|m|min|h|d|w)", re.IGNORECASE)
 SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 SPAN_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-PASSPHRASE_BYTES_MAX = 4_096  # a file that is longer is not a passphrase
 
 
 class Size(click.ParamType[int]):
@@ -41,18 +37,3 @@ class Span(click.ParamType[int]):
         if match is None or not int(match[1]):
             self.fail(f"{value!r} is no duration; write 90s, 30min, 2h, 1d or 1w", param, ctx)
         return int(match[1]) * SPAN_UNITS[match[2].lower()]
-
-
-def read_passphrase(path: Path | None) -> str | None:
-    """The first line of the file; None where no file is given."""
-    if path is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            data = file.read(PASSPHRASE_BYTES_MAX + 1)
-        text = data.decode().split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"cannot read a passphrase from {path}: {error}") from None
-    if not text or len(data) > PASSPHRASE_BYTES_MAX:
-        raise Failure(f"{path} holds no passphrase; write it on its first line")
-    return text

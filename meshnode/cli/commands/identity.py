@@ -9,7 +9,6 @@ import click
 from meshnode.cli.asking import ask, data_dir
 from meshnode.cli.base import MeshGroup, invocation
 from meshnode.cli.show import clean, json_line
-from meshnode.cli.values import read_passphrase
 from protocols.ids import node_id_text, short_id
 
 IDENTITY = '{"node_id", "short", "name", "fingerprint"}'
@@ -50,7 +49,7 @@ def export(passphrase_file: Path | None) -> None:
 
     Works with and without a running node. Write them down on paper; whoever reads them can be this node.
     """
-    from meshnode.identity import export_phrase  # noqa: PLC0415 - `id show` needs no keys
+    from meshnode.identity import export_phrase, read_passphrase  # noqa: PLC0415 - `id show` needs no keys
 
     phrase = export_phrase(data_dir(), read_passphrase(passphrase_file))
     click.echo("whoever has these words can be this node: write them on paper, show them to nobody", err=True)
@@ -70,7 +69,7 @@ def restore(phrase_file: TextIO, passphrase_file: Path | None, *, force: bool) -
     The 24 words are read from standard input or a file, not from the command line, where others could see them. The
     node must not run. With --passphrase-file the identity is sealed by its first line.
     """
-    from meshnode.identity import restore_identity  # noqa: PLC0415 - `id show` needs no keys
+    from meshnode.identity import read_passphrase, restore_identity  # noqa: PLC0415 - `id show` needs no keys
 
     if phrase_file.isatty():
         click.echo("type the 24 words, then Enter:", err=True)
@@ -89,7 +88,7 @@ def revoke(passphrase_file: Path | None) -> None:
 
     It takes effect at whoever is handed it (`meshctl peers revoked FILE`) and at all whom these tell, for ever.
     """
-    from meshnode.identity import revoke_identity  # noqa: PLC0415 - `id show` needs no keys
+    from meshnode.identity import read_passphrase, revoke_identity  # noqa: PLC0415 - `id show` needs no keys
 
     text = base64.b64encode(revoke_identity(data_dir(), read_passphrase(passphrase_file))).decode()
     click.echo("hand this to a contact, and this identity is void for ever", err=True)

@@ -227,6 +227,29 @@ def test_messages_show_who_and_when_in_local_time(live: Any) -> None:
     assert live.ctl("messages").stdout == f"{at}  bob >  hello\n    there\n{at}  > me  hi  (delivered)\n"
 
 
+def test_all_messages_are_read_page_by_page(live: Any) -> None:
+    live.do(lambda: [live.node.store(str(number)) for number in range(shapes.LIST_MAX + 1)])
+    lines = live.ctl("--json", "messages").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == [str(n) for n in range(shapes.LIST_MAX + 1)]
+    assert live.node.asked == [
+        shapes.ListMessages(since="", limit=shapes.LIST_MAX),
+        shapes.ListMessages(since=f"m{shapes.LIST_MAX}", limit=shapes.LIST_MAX),
+    ]
+
+
+def test_a_limit_gives_the_newest_in_one_page(live: Any) -> None:
+    live.do(lambda: [live.node.store(text) for text in ("one", "two", "three")])
+    lines = live.ctl("--json", "messages", "--limit", "2").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["two", "three"]
+    assert live.node.asked == [shapes.ListMessages(limit=2)]
+
+
+def test_a_strangers_message_is_shown_as_a_request(live: Any) -> None:
+    live.do(lambda: live.node.store("let me in", request=True))
+    assert live.ctl("messages").stdout.endswith("bob >  let me in  (request)\n")
+    assert live.json("messages")["request"] is True
+
+
 def test_no_messages_is_said_to_people_and_not_to_scripts(live: Any) -> None:
     assert live.ctl("messages").stdout == "there are no messages\n"
     assert live.ctl("--json", "messages").stdout == ""

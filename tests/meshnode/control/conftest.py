@@ -59,7 +59,7 @@ class SmallNode:
         known = {"node_id": BOB, "name": "bob", "state": "connected", "trust": "pinned", "links": [link]}
         return shapes.Peer(**{**known, **change})  # pyright: ignore[reportArgumentType] - as the test wishes
 
-    def store(self, text: str, direction: str = "in") -> shapes.Message:
+    def store(self, text: str, direction: str = "in", *, request: bool = False) -> shapes.Message:
         number = len(self.stored) + 1
         message = shapes.Message(
             message_id=f"m{number}",
@@ -71,6 +71,7 @@ class SmallNode:
             state="delivered",
             from_name="bob",
             to_name="me",
+            request=request,
         )
         self.stored.append(message)
         self.events.emit(
@@ -180,7 +181,8 @@ class SmallNode:
         self._heard(request)
         if request.since is None:
             return self.stored[-request.limit :]
-        place = [message.message_id for message in self.stored].index(request.since) + 1
+        ids = [message.message_id for message in self.stored]
+        place = ids.index(request.since) + 1 if request.since else 0
         return self.stored[place : place + request.limit]
 
     async def mark_read(self, request: shapes.MarkRead) -> shapes.Marked:
