@@ -7,11 +7,12 @@ has been set. Until then the store counts as no older than when it was closed, a
 
     kept age ──run──► age + monotonic ──settle──► + time that it was off (never below 0) ──► saved with the wall clock
 
-A wall clock that is still years ahead after SETTLE_NS is believed. One that shows a time before this program was
-written was never set, and counts as none.
+No absence counts for more than OFF_MS_MAX, since a wall clock may still be years ahead after SETTLE_NS: the messages
+of a node that was truly off for longer live longer. A wall clock that shows a time before this program was written was
+never set, and counts as none.
 """
 
-from meshnode.services.messages.limits import SETTLE_NS
+from meshnode.services.messages.limits import OFF_MS_MAX, SETTLE_NS
 
 NS_PER_MS = 1_000_000
 WALL_MS_MIN = 1_735_689_600_000  # the beginning of 2025
@@ -33,7 +34,8 @@ class Age:
         """How long the node was off before this run, as far as the wall clock tells."""
         if self._kept_wall_ms is None:
             return 0
-        return max(0, wall_ms - (now_ns - self._since_ns) // NS_PER_MS - self._kept_wall_ms)
+        off_ms = wall_ms - (now_ns - self._since_ns) // NS_PER_MS - self._kept_wall_ms
+        return min(max(0, off_ms), OFF_MS_MAX)
 
     def settle(self, off_ms: int) -> None:
         """To be called once this is on disk."""

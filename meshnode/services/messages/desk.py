@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable
+from functools import lru_cache
 from random import Random
 from typing import TypeVar
 
 from meshnode.ports import Emit
 from meshnode.services.messages.age import Age
 from meshnode.services.messages.inbox import Inbox
+from meshnode.services.messages.limits import ID_TEXTS_MAX, NODE_TEXTS_MAX
 from meshnode.services.messages.message import NS_PER_MS
 from meshnode.services.messages.outbox import Outbox
 from meshnode.services.messages.table_upkeep import Start
@@ -29,6 +31,8 @@ class Desk:
         self.bell = asyncio.Event()  # rings when the background loop must look at its times again
         self.ready = asyncio.Event()  # furnished, and running
         self.crew: asyncio.TaskGroup | None = None
+        self.id_text = lru_cache(ID_TEXTS_MAX)(message_id_text)
+        self.node_text = lru_cache(NODE_TEXTS_MAX)(node_id_text)
         self.last_place = 0  # of all that was stored before this run
         self.sweep_due_ns = 0
         self._clock = clock
@@ -39,7 +43,7 @@ class Desk:
         self.age = Age(start.age_ms, start.wall_ms, now_ns=self.now_ns())
         self.last_place = start.last_place
         self.outbox.furnish(start.waiting, start.owed)
-        self.inbox.furnish(start.contact_bytes, start.box)
+        self.inbox.furnish(start.contact_bytes, start.box, start.tombstones)
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -69,9 +73,9 @@ class Desk:
     ) -> None:
         """The same about each (id, trace), and wake those who wait for it."""
         told = [*messages]
-        shared = {"peer": node_id_text(peer), **more}
+        shared = {"peer": self.node_text(peer), **more}
         for message, trace in told:
-            self.emit(name, {"message_id": message_id_text(message), "trace": trace.hex(), **shared})
+            self.emit(name, {"message_id": self.id_text(message), "trace": trace.hex(), **shared})
         self.waiters.ring(message for message, _ in told)
 
 

@@ -75,10 +75,11 @@ class Inbox:
 
     def __init__(self) -> None:
         self.contact_bytes = 0
+        self.tombstones = 0  # of messages that were in
         self._box: dict[NodeId, Tally] = {}
 
-    def furnish(self, contact_bytes: int, box: dict[NodeId, Tally]) -> None:
-        self.contact_bytes, self._box = contact_bytes, dict(box)
+    def furnish(self, contact_bytes: int, box: dict[NodeId, Tally], tombstones: int) -> None:
+        self.contact_bytes, self._box, self.tombstones = contact_bytes, dict(box), tombstones
 
     def gate(self, peer: NodeId, *, contact: bool) -> Gate:
         if contact:
@@ -95,9 +96,10 @@ class Inbox:
         before = self._box.get(peer, Tally(first_at_ms=first_at_ms))
         self._box[peer] = Tally(before.messages + messages, before.nbytes + nbytes, before.first_at_ms)
 
-    def went(self, nbytes: int) -> None:
-        """So much of contacts' messages was deleted."""
+    def went(self, nbytes: int, *, tombstones: int) -> None:
+        """So much of contacts' messages was deleted, and there are so many more tombstones."""
         self.contact_bytes -= nbytes
+        self.tombstones += tombstones
 
     def has_request(self, peer: NodeId) -> bool:
         return peer in self._box

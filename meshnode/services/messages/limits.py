@@ -32,10 +32,17 @@ WINDOW_BYTES_MAX = 1_048_576
 INBOX_BYTES_MAX = 2 << 30  # of bodies, all contacts together; keep_count usually ends it far below
 
 # Duplicates. A stored message is its own proof; a deleted one leaves a tombstone until its sender has surely given up.
+# What a sender may not know to be delivered is one batch at most: so many of its newest tombstones stay for ever, and
+# no clock that stood still brings them back.
+TOMBSTONES_PER_SENDER = BATCH_MESSAGES_MAX
 CLOCK_SKEW_MS = (
     7 * DAY_S * 1_000
 )  # beyond its expiry: how far a sender's clock may stand still, as in sleep; guess
 TOMBSTONES_MAX = 1_000_000  # some 80 MB; when full, the one that would go soonest goes
+
+# Ids as text, for events. Each is named three times while it is on its way.
+ID_TEXTS_MAX = 2_048  # twice a window
+NODE_TEXTS_MAX = 64  # peers that are busy at the same time
 
 # Owner.
 LIST_MAX = 1_000  # messages in one answer, and ids in one command
@@ -43,6 +50,10 @@ WAITERS_MAX = 1_024  # callers that wait for a state at the same time; one more 
 
 # Upkeep.
 SETTLE_NS = 600_000_000_000  # 10 minutes after a start a clock that is set over the network has been set
+OFF_MS_MAX = (
+    DAY_S * 1_000
+)  # most that one absence counts: a clock that is years ahead costs a message a day of its life
+AGE_SAVE_NS = 600_000_000_000  # an idle node's only commit; after a crash the wall clock tells the rest
 SWEEP_NS = 60_000_000_000  # retention needs no haste
 SWEEP_SOON_NS = 1_000_000_000  # when a sweep left something, or the disk refused it
 SWEEP_ROWS_MAX = 1_000  # in one transaction, so that the writer is never held for long

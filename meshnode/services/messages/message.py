@@ -1,6 +1,6 @@
 """A message as the rest of the node sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -31,12 +31,12 @@ class StoredMessage:
     reason: str = ""  # why it was given up
     requested: bool = False  # a stranger's, in the request box
 
-    def as_dict(self) -> Mapping[str, object]:
-        """As the control API shows it."""
+    def as_dict(self, node_text: Callable[[NodeId], str] = node_id_text) -> Mapping[str, object]:
+        """As the control API shows it. `node_text`: one that remembers, for whoever asks of many."""
         return {
             "message_id": message_id_text(self.message_id),
-            "from": node_id_text(self.sender),
-            "to": node_id_text(self.recipient),
+            "from": node_text(self.sender),
+            "to": node_text(self.recipient),
             "text": self.text,
             "at": rfc3339(self.at_ns),
             "direction": self.direction,

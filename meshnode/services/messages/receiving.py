@@ -21,7 +21,7 @@ from meshnode.services.messages.message import NS_PER_MS, StoredMessage
 from meshnode.services.messages.requests import Requests
 from meshnode.services.messages.table_in import Taken
 from protocols.errors import RefusedError, RemoteError, StoreError
-from protocols.ids import MessageId, NodeId, node_id_text
+from protocols.ids import MessageId, NodeId
 
 COUNTED = KEPT | HOPELESS  # other outcomes are reasons to wait
 STORE_FULL = "store_full"  # an outcome: our disk refuses; the sender tries again later
@@ -36,21 +36,29 @@ class Receiver:
         self._box_door = asyncio.Lock()  # strangers enter one by one, so that together they keep to the quota
 
     async def handle(self, call: IncomingCall) -> bytes:
-        """The answer. Raises RefusedError (the peer is told) or RemoteError (and counted)."""
-        await self._desk.ready.wait()
-        if self._standings.is_blocked(call.peer):
-            raise RefusedError("refused", "this node does not answer")
+        """The answer. Raises RefusedError (the peer is told) or RemoteError (and counted).
+
+        A peer that is blocked is answered as by a full disk: nothing tells it what it is. Where the caller goes away,
+        what has begun is done to its end, or the disk would hold what nobody is told of.
+        """
+        desk = self._desk
+        await desk.ready.wait()
         try:
             if call.method == DELIVER:
-                return encode_outcomes(await self._deliver(call.peer, decode_deliver(call.body)))
+                batch = decode_deliver(call.body)
+                return encode_outcomes(await desk.whole(self._deliver(call.peer, batch)))
             if call.method == RECEIPT:
-                return await self._receipt(call.peer, decode_receipt(call.body))
+                read = decode_receipt(call.body)
+                return await desk.whole(self._receipt(call.peer, read))
         except RemoteError as error:
-            self._desk.counts[error.reason] += 1
+            desk.counts[error.reason] += 1
             raise
         raise RefusedError("unknown_method", f"the messages service has {DELIVER} and {RECEIPT}")
 
     async def _deliver(self, peer: NodeId, batch: list[WireMessage]) -> list[str]:
+        if self._standings.is_blocked(peer):
+            self._desk.counts["from_blocked"] += 1
+            return [STORE_FULL]
         if self._standings.is_contact(peer):
             if self._desk.inbox.has_request(peer):
                 await self._requests.accept(peer)
@@ -85,23 +93,31 @@ class Receiver:
         )
         if requested:
             self._on_request(peer)
-            desk.emit("request_received", {"peer": node_id_text(peer), "messages": len(messages)})
+            desk.emit("request_received", {"peer": desk.node_text(peer), "messages": len(messages)})
         for message in messages:
-            desk.emit("message_received", _stored(desk.me, peer, message, requested=requested).as_dict())
+            stored = _stored(desk.me, peer, message, requested=requested)
+            desk.emit("message_received", stored.as_dict(desk.node_text))
 
     async def _receipt(self, peer: NodeId, ids: list[MessageId]) -> bytes:
         desk = self._desk
+        if self._standings.is_blocked(peer):
+            desk.counts["from_blocked"] += 1
+            raise _store_full()
         try:
             read, waited = await desk.store.write(
                 lambda connection: table_out.mark_read_by_peer(connection, peer, ids)
             )
         except StoreError:
             desk.counts["store_failures"] += 1
-            raise RefusedError(STORE_FULL, "this node's disk keeps nothing at the moment") from None
+            raise _store_full() from None
         for place in waited:  # read means that it got there; the answer that said so was lost
             desk.outbox.went(peer, place)
         desk.tell("message_read", peer, read)
         return OK
+
+
+def _store_full() -> RefusedError:
+    return RefusedError(STORE_FULL, "this node's disk keeps nothing at the moment")
 
 
 def _stored(me: NodeId, peer: NodeId, message: WireMessage, *, requested: bool) -> StoredMessage:

@@ -24,10 +24,8 @@ class Requests:
     async def drop(self, peer: NodeId) -> int:
         """Its messages are deleted. Gives how many."""
         desk = self._desk
-        birth = desk.birth()
-        dropped = await desk.store.write(
-            lambda connection: table_owner.drop_requested(connection, peer, birth)
-        )
+        dropped = await desk.store.write(lambda connection: table_owner.drop_requested(connection, peer))
         if dropped:
             desk.inbox.request_over(peer, accepted=False)
+            desk.inbox.tombstones += dropped
         return dropped

@@ -59,22 +59,17 @@ class Sender:
             raise RefusedError(
                 "bad_text", f"a message has 1 to {TEXT_BYTES_MAX} bytes of text, this one {len(body)}"
             )
-        return WireMessage(
-            MessageId(self._entropy(MESSAGE_ID_BYTES)),
-            TEXT,
-            body,
-            self._desk.wall_ms(),
-            expires_s * 1_000,
-            self._entropy(TRACE_BYTES),
-            reply_to,
-        )
+        chance = self._entropy(MESSAGE_ID_BYTES + TRACE_BYTES)
+        message_id, trace = MessageId(chance[:MESSAGE_ID_BYTES]), chance[MESSAGE_ID_BYTES:]
+        return WireMessage(message_id, TEXT, body, self._desk.wall_ms(), expires_s * 1_000, trace, reply_to)
 
     async def queue(self, to: NodeId, message: WireMessage, traffic: TrafficClass) -> StoredMessage:
         """Returns once it is on disk; it is on its way by then where the peer is connected."""
         desk = self._desk
         desk.outbox.reserve(to)
         try:
-            self._standings.mark_contact(to)
+            if not self._standings.is_contact(to):
+                self._standings.mark_contact(to)
             birth = desk.birth()
             place = await desk.store.write(
                 lambda connection: insert(

@@ -107,12 +107,12 @@ class MessagesService:
         with self._desk.waiters.bell(message_id) as bell:
             try:
                 async with asyncio.timeout(timeout_s):
-                    while STATES.index((await self.get(message_id)).state) < STATES.index(state):
+                    while STATES.index(reached := (await self.get(message_id)).state) < STATES.index(state):
                         await bell.wait()
                         bell.clear()
             except TimeoutError:
-                pass
-        return (await self.get(message_id)).state
+                reached = (await self.get(message_id)).state
+        return reached
 
     # -- reading ----------------------------------------------------------------------------------------------
 

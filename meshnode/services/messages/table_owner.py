@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from meshnode.services.messages.message import DELIVERED, READ, StoredMessage
-from meshnode.services.messages.tables import SHOWN, Birth, delete, marks, shown
+from meshnode.services.messages.tables import SHOWN, delete, marks, shown
 from protocols.ids import MessageId, NodeId
 
 
@@ -60,11 +60,10 @@ def accept_requested(connection: sqlite3.Connection, peer: NodeId) -> int:
     ).rowcount
 
 
-def drop_requested(connection: sqlite3.Connection, peer: NodeId, birth: Birth) -> int:
+def drop_requested(connection: sqlite3.Connection, peer: NodeId) -> int:
     """How many there were. Each leaves a tombstone."""
     rows = connection.execute(
         "SELECT place, id, peer, outgoing, born_ms + ttl_ms FROM messages WHERE requested = 1 AND peer = ?",
         (peer,),
     ).fetchall()
-    delete(connection, rows, birth.age_ms)
-    return len(rows)
+    return delete(connection, rows)

@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from meshnode.services.messages.inbox import Tally
+from meshnode.services.messages.limits import TOMBSTONES_MAX
 from meshnode.services.messages.message import EXPIRED
 from meshnode.services.messages.tables import OUT_QUEUED, Birth, delete
 from protocols.ids import MessageId, NodeId
@@ -21,12 +22,22 @@ class Start:
     owed: list[NodeId]
     contact_bytes: int
     box: dict[NodeId, Tally]
+    tombstones: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What retention did."""
+
+    messages: int = 0
+    contact_bytes: int = 0
+    tombstones: int = 0  # so many more than before
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
     expired: list[tuple[int, NodeId, MessageId, bytes]]  # (place, peer, id, trace)
-    freed_bytes: int
+    retired: Retired
     next_end_ms: int | None  # the age at which the next message expires
     more: bool  # there is more to do than fits one transaction
 
@@ -50,6 +61,7 @@ def load(connection: sqlite3.Connection) -> Start:
                 "SELECT peer, count(*), sum(length(body)), min(at_ms) FROM messages WHERE requested = 1 GROUP BY peer"
             )
         },
+        connection.execute("SELECT count(*) FROM tombstones").fetchone()[0],
     )
 
 
@@ -92,9 +104,15 @@ def _ending(last_place: int, birth: Birth) -> tuple[str, str, tuple[int, ...]]:
 
 
 def retire(
-    connection: sqlite3.Connection, age_ms: int, *, keep_ms: int, keep_count: int, rows_max: int
-) -> tuple[int, int]:
-    """Delete the oldest messages beyond what is kept, and tombstones that are over. (rows, contacts' bytes) deleted.
+    connection: sqlite3.Connection,
+    age_ms: int,
+    tombstones: int,
+    *,
+    keep_ms: int,
+    keep_count: int,
+    rows_max: int,
+) -> Retired:
+    """Delete the oldest messages beyond what is kept, and tombstones that are over. `tombstones`: how many there are.
 
     What waits to be delivered, or for the owner's word on its sender, stays. The age must be settled.
     """
@@ -106,9 +124,22 @@ def retire(
         (rows_max,),
     ).fetchall()
     gone = [row for nth, row in enumerate(oldest) if nth < total - keep_count or row[5] + keep_ms <= age_ms]
-    delete(connection, [row[:5] for row in gone], age_ms)
-    connection.execute(
-        "DELETE FROM tombstones WHERE (peer, id) IN (SELECT peer, id FROM tombstones WHERE until_ms <= ? LIMIT ?)",
+    dug = delete(connection, [row[:5] for row in gone])
+    filled = _fill_graves(connection, age_ms, over=tombstones + dug - TOMBSTONES_MAX, rows_max=rows_max)
+    return Retired(len(gone), sum(row[6] for row in gone if not row[3]), dug - filled)
+
+
+def _fill_graves(connection: sqlite3.Connection, age_ms: int, *, over: int, rows_max: int) -> int:
+    """Forget tombstones whose time is over; where those are less than `over`, so many that would go soonest."""
+    filled = connection.execute(
+        "DELETE FROM tombstones WHERE rowid IN "
+        "(SELECT rowid FROM tombstones WHERE newest = 0 AND until_ms <= ? ORDER BY until_ms LIMIT ?)",
         (age_ms, rows_max),
-    )
-    return len(gone), sum(row[6] for row in gone if not row[3])
+    ).rowcount
+    for newest in (0, 1):
+        filled += connection.execute(
+            "DELETE FROM tombstones WHERE rowid IN "
+            f"(SELECT rowid FROM tombstones WHERE newest = {newest} ORDER BY until_ms LIMIT ?)",
+            (max(0, over - filled),),
+        ).rowcount
+    return filled

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshnode.services.messages.frames import WireMessage
-from meshnode.services.messages.limits import CLOCK_SKEW_MS, TOMBSTONES_MAX
+from meshnode.services.messages.limits import CLOCK_SKEW_MS, TOMBSTONES_PER_SENDER
 from meshnode.services.messages.message import NS_PER_MS, QUEUED, STATES, StoredMessage
 from meshnode.services.messages.outbox import Item
 from protocols.ids import NodeId
@@ -39,6 +39,19 @@ MIGRATIONS = (
         peer BLOB NOT NULL, id BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (peer, id));
     CREATE INDEX tombstones_until ON tombstones (until_ms);
     CREATE TABLE age (one INTEGER PRIMARY KEY CHECK (one = 1), age_ms INTEGER NOT NULL, wall_ms INTEGER);
+    """,
+    """
+    ALTER TABLE tombstones RENAME TO old;
+    DROP INDEX tombstones_until;
+    CREATE TABLE tombstones (
+        peer BLOB NOT NULL, id BLOB NOT NULL, until_ms INTEGER NOT NULL,
+        place INTEGER NOT NULL,  -- the message's
+        newest INTEGER NOT NULL,  -- 1: one of its sender's newest, which outlive until_ms
+        PRIMARY KEY (peer, id));
+    CREATE INDEX tombstones_until ON tombstones (until_ms) WHERE newest = 0;
+    CREATE INDEX tombstones_newest ON tombstones (peer, place) WHERE newest = 1;
+    INSERT INTO tombstones SELECT peer, id, until_ms, rowid, 0 FROM old;
+    DROP TABLE old;
     """,
 )
 
@@ -109,19 +122,14 @@ def marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def delete(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], age_ms: int) -> None:
-    """Rows of (place, id, peer, outgoing, end of life)."""
+def delete(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> int:
+    """Rows of (place, id, peer, outgoing, end of life). Gives how many tombstones that made."""
     connection.executemany("DELETE FROM messages WHERE place = ?", [(row[0],) for row in rows])
-    graves = [
-        (row[2], row[1], row[4] + CLOCK_SKEW_MS)
-        for row in rows
-        if not row[3] and row[4] + CLOCK_SKEW_MS > age_ms
-    ]
-    if not graves:
-        return
-    connection.executemany("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)", graves)
-    held = connection.execute("SELECT count(*) FROM tombstones").fetchone()[0]
-    connection.execute(
-        "DELETE FROM tombstones WHERE (peer, id) IN (SELECT peer, id FROM tombstones ORDER BY until_ms LIMIT ?)",
-        (max(0, held - TOMBSTONES_MAX),),
+    graves = [(row[2], row[1], row[4] + CLOCK_SKEW_MS, row[0]) for row in rows if not row[3]]
+    connection.executemany("INSERT INTO tombstones VALUES (?, ?, ?, ?, 1)", graves)
+    connection.executemany(
+        "UPDATE tombstones SET newest = 0 WHERE newest = 1 AND peer = ? AND place <= ("
+        "SELECT place FROM tombstones WHERE newest = 1 AND peer = ? ORDER BY place DESC LIMIT 1 OFFSET ?)",
+        [(peer, peer, TOMBSTONES_PER_SENDER) for peer in dict.fromkeys(grave[0] for grave in graves)],
     )
+    return len(graves)

@@ -5,9 +5,9 @@ import sqlite3
 from meshnode.services.messages import table_upkeep
 from meshnode.services.messages.age import plausible_wall
 from meshnode.services.messages.desk import Desk
-from meshnode.services.messages.limits import SWEEP_NS, SWEEP_ROWS_MAX, SWEEP_SOON_NS
+from meshnode.services.messages.limits import AGE_SAVE_NS, SWEEP_NS, SWEEP_ROWS_MAX, SWEEP_SOON_NS
 from meshnode.services.messages.message import NS_PER_MS
-from meshnode.services.messages.table_upkeep import Swept
+from meshnode.services.messages.table_upkeep import Retired, Swept
 from meshnode.settings import MessageSettings
 from protocols.errors import StoreError
 
@@ -15,6 +15,8 @@ from protocols.errors import StoreError
 class Upkeep:
     def __init__(self, desk: Desk, settings: MessageSettings) -> None:
         self._desk, self._settings = desk, settings
+        self._save_due_ns = 0
+        self._refused = False  # by the disk, the last time
 
     async def sweep_if_due(self) -> None:
         """Does its own waiting after a full disk: nothing that was due is lost by it."""
@@ -27,9 +29,12 @@ class Upkeep:
             swept = await self._sweep()
         except StoreError as error:
             desk.counts["store_failures"] += 1
-            desk.emit("store_failed", {"store": "messages", "reason": str(error)})
+            if not self._refused:  # one outage is told once
+                desk.emit("store_failed", {"store": "messages", "reason": str(error)})
+            self._refused = True
             desk.sweep_by(desk.now_ns() + SWEEP_SOON_NS)
             return
+        self._refused = False
         self._tell(swept)
         if swept.more:
             desk.sweep_by(desk.now_ns() + SWEEP_SOON_NS)
@@ -52,28 +57,40 @@ class Upkeep:
 
         await desk.store.write(work)
         desk.age.settle(off_ms)
+        self._save_due_ns = now_ns + AGE_SAVE_NS
 
     async def _sweep(self) -> Swept:
         desk = self._desk
-        birth, last_place, wall = desk.birth(), desk.last_place, plausible_wall(desk.wall_ms())
+        now_ns, birth, last_place = desk.now_ns(), desk.birth(), desk.last_place
         keep_ms, keep_count = self._settings.keep_s * 1_000, self._settings.keep_count
+        wall, tombstones = plausible_wall(desk.wall_ms()), desk.inbox.tombstones
+        saves = birth.settled and now_ns >= self._save_due_ns
 
         def work(connection: sqlite3.Connection) -> Swept:
             expired = table_upkeep.expire(connection, last_place, birth, rows_max=SWEEP_ROWS_MAX)
-            retired, freed = 0, 0
+            retired = Retired()
             if birth.settled:
-                retired, freed = table_upkeep.retire(
-                    connection, birth.age_ms, keep_ms=keep_ms, keep_count=keep_count, rows_max=SWEEP_ROWS_MAX
+                retired = table_upkeep.retire(
+                    connection,
+                    birth.age_ms,
+                    tombstones,
+                    keep_ms=keep_ms,
+                    keep_count=keep_count,
+                    rows_max=SWEEP_ROWS_MAX,
                 )
+            if saves:
                 table_upkeep.save_age(connection, birth.age_ms, wall)
-            more = SWEEP_ROWS_MAX in (len(expired), retired)
-            return Swept(expired, freed, table_upkeep.next_end(connection, last_place, birth), more=more)
+            more = SWEEP_ROWS_MAX in (len(expired), retired.messages)
+            return Swept(expired, retired, table_upkeep.next_end(connection, last_place, birth), more=more)
 
-        return await desk.store.write(work)
+        swept = await desk.store.write(work)
+        if saves:
+            self._save_due_ns = now_ns + AGE_SAVE_NS
+        return swept
 
     def _tell(self, swept: Swept) -> None:
         desk = self._desk
-        desk.inbox.went(swept.freed_bytes)
+        desk.inbox.went(swept.retired.contact_bytes, tombstones=swept.retired.tombstones)
         for place, peer, message, trace in swept.expired:
             desk.outbox.went(peer, place)
             desk.tell("message_expired", peer, [(message, trace)], reason="expired")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -66,12 +66,18 @@ class MortalDatabase:
     def __init__(self, inner: Database, node: "Node") -> None:
         self._inner, self._node, self.full = inner, node, False
         self.writes = 0
+        self.in_write: Callable[[], object] = lambda: None  # called while a transaction is open
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         await self._node.moment("before write")
         if self.full:
             raise StoreError("the disk is full")
-        result = await self._inner.write(work)
+
+        def observed(connection: sqlite3.Connection) -> T:
+            self.in_write()
+            return work(connection)
+
+        result = await self._inner.write(observed)
         self.writes += 1
         await self._node.moment("after write")
         return result
@@ -224,6 +230,15 @@ class Node:
     def pass_s(self, seconds: float) -> None:
         self.clock.pass_s(seconds)
         self.service.wake()
+
+    async def hear(self, sender: "Node", method: str, body: bytes) -> bytes:
+        """Answer a request that got here although nothing else of the sender does."""
+        assert self.handler is not None
+        return await self.handler(Request(sender.id, method, body))
+
+    async def rows(self, query: str) -> list[Any]:
+        """What the tables hold."""
+        return await self.database.read(lambda connection: connection.execute(query).fetchall())
 
     def _emit(self, name: str, fields: Mapping[str, object]) -> None:
         self.events.append((name, fields))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshnode.services.messages.frames import WireMessage, decode_outcomes, encode_deliver
+from meshnode.services.messages.frames import WireMessage, decode_outcomes, encode_deliver, encode_receipt
 from meshnode.services.messages.limits import LIST_MAX, OUTBOX_PER_PEER_MAX, TEXT_BYTES_MAX, WAITERS_MAX
 from meshnode.services.messages.waiters import Waiters
 from meshnode.settings import MessageSettings
@@ -178,6 +178,20 @@ async def test_what_was_read_was_delivered_though_its_answer_was_lost(
     assert (await alice.service.counts()).queued == 0
 
 
+async def test_a_receipt_that_comes_before_the_queue_is_read_again_ends_the_waiting(
+    net: Net, alice: Node, bob: Node
+) -> None:
+    net.lose_answers["deliver"] = 1
+    net.connect(alice, bob)
+    sent = await alice.service.send(bob.id, "hi")
+    await alice.until(lambda: net.failed == 1)
+    net.disconnect(alice, bob)
+    await alice.hear(bob, "receipt", encode_receipt([sent.message_id]))
+    assert (await alice.service.get(sent.message_id)).state == "read"
+    assert (await alice.service.counts()).queued == 0
+    assert not alice.service._desk.outbox.waits_for(bob.id)
+
+
 async def test_no_receipt_is_sent_where_the_settings_say_so(
     net: Net, alice: Node, new_node: Callable[..., Awaitable[Node]]
 ) -> None:
@@ -279,9 +293,20 @@ async def test_a_stranger_is_not_told_what_was_read(net: Net, alice: Node, stran
     assert all(method == "deliver" for _, method, _ in net.calls)
 
 
-async def test_who_is_blocked_gets_no_answer(net: Net, alice: Node, bob: Node) -> None:
+async def test_who_is_blocked_cannot_tell_it_from_a_full_disk(alice: Node, bob: Node) -> None:
     bob.blocked[alice.id] = None
-    net.connect(alice, bob)
-    body = encode_deliver([WireMessage(ELSEWHERE, "text", b"hi", 0, 1, bytes(8))])
-    assert await refusal(alice.call(bob.id, "messages", "deliver", body)) == "refused"
+    batch = encode_deliver([WireMessage(ELSEWHERE, "text", b"hi", 0, 1, bytes(8))])
+    read = encode_receipt([ELSEWHERE])
+
+    async def answers() -> list[object]:
+        return [
+            await bob.hear(alice, "deliver", batch),
+            await refusal(bob.hear(alice, "receipt", read)),
+            await refusal(bob.hear(alice, "sing", b"")),
+        ]
+
+    told = await answers()
     assert await bob.texts(alice) == []
+    bob.blocked.clear()
+    bob.database.full = True
+    assert await answers() == told

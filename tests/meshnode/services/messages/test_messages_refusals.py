@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from meshnode.ports import IncomingCall
 from meshnode.services.messages.frames import (
     DELIVER,
+    RECEIPT,
     SERVICE,
     WireMessage,
     decode_deliver,
@@ -57,6 +59,28 @@ async def test_a_full_disk_refuses_and_nothing_is_lost(net: Net, alice: Node, bo
     alice.pass_s(5)
     await alice.delivered(ids)
     assert await bob.texts() == ["one", "two"]
+
+
+async def test_what_is_on_disk_is_told_though_its_sender_went_away_meanwhile(alice: Node, bob: Node) -> None:
+    batch = encode_deliver([message(1)])
+    hearing = asyncio.ensure_future(bob.hear(alice, DELIVER, batch))
+    bob.database.in_write = hearing.cancel
+    assert (await bob.next_event("message_received"))["text"] == "hi"
+    bob.database.in_write = lambda: None
+    await asyncio.wait([hearing])
+    assert hearing.cancelled()
+    assert (await bob.service.counts()).inbox_bytes == 2
+    assert await bob.hear(alice, DELIVER, batch) == encode_outcomes(["duplicate"])
+
+
+async def test_a_receipt_counts_though_its_sender_went_away_meanwhile(
+    net: Net, alice: Node, bob: Node
+) -> None:
+    sent = await alice.service.send(bob.id, "hi")
+    hearing = asyncio.ensure_future(alice.hear(bob, RECEIPT, encode_receipt([sent.message_id])))
+    alice.database.in_write = hearing.cancel
+    await alice.next_event("message_read")
+    assert (await alice.service.counts()).queued == 0
 
 
 async def test_one_that_must_wait_holds_up_those_behind_it(net: Net, alice: Node, bob: Node) -> None:
