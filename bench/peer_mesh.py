@@ -19,6 +19,7 @@ from typing import Self
 
 from mesh_only import MeshOnly
 
+from meshnode.memory import keep_freed_memory
 from meshnode.rpc import Call
 from protocols.envelope import TrafficClass
 from protocols.ids import NodeId
@@ -176,6 +177,9 @@ async def connect(_: MeshOnly, port: int, pid: int, count: int) -> dict[str, flo
         for index in range(count):
             seed = Random(index).randbytes(32)
             client = MeshOnly(Identity.from_seed(seed), ENGINE)
+            await client.listen(
+                "quic://127.0.0.1:0"
+            )  # as a daemon does at its start: the certificate is made then
             runner = asyncio.create_task(client.driver.run())
             began = time.perf_counter()
             peer = await connected(client, port)
@@ -230,6 +234,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    keep_freed_memory()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     asyncio.run(main())

@@ -70,13 +70,13 @@ class Client:
     def __init__(self) -> None:
         self.writable, self.answer = asyncio.Event(), asyncio.Event()
 
-    def link_received(self, link: Link, frames: list[bytes]) -> None:  # noqa: ARG002
+    def link_received(self, link: Link, frames: list[bytes]) -> None:
         self.answer.set()
 
-    def link_writable(self, link: Link) -> None:  # noqa: ARG002
+    def link_writable(self, link: Link) -> None:
         self.writable.set()
 
-    def link_lost(self, link: Link, reason: str) -> None:  # noqa: ARG002
+    def link_lost(self, link: Link, reason: str) -> None:
         if reason != "transport_closed":
             raise SystemExit(f"link lost: {reason}")
 

@@ -58,7 +58,7 @@ class MeshDriver:
     # -- life -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled; then every link says good-bye."""
+        """Until cancelled. Call `close` afterwards: links say good-bye there."""
         try:
             async with asyncio.TaskGroup() as crew:
                 self._crew = crew
@@ -177,7 +177,7 @@ class MeshDriver:
     def _arm(self) -> None:
         """A timer that rings too early is cheaper than one that is moved after every record."""
         due_ns = self.mesh.next_timeout()
-        if due_ns is None:
+        if due_ns is None or self._crew is None:  # not running (any more): nobody would act on it
             return
         if self._timer is not None:
             if self._timer_ns <= due_ns:
@@ -208,7 +208,7 @@ class MeshDriver:
 
     def _changed(self, peer: NodeId, *, connected: bool) -> None:
         if connected:
-            for waiter in self._waiting.pop(peer, []):
+            for waiter in self._waiting.get(peer, ()):
                 if not waiter.done():
                     waiter.set_result(None)
         for callback in self._watchers:
@@ -237,14 +237,21 @@ class MeshDriver:
 
     def touch(self, channel: Channel) -> None:
         self.mesh.touch(channel)
-        self._schedule_flush()
+        if not self._flushing:
+            self._schedule_flush()
 
     async def until_connected(self, peer: NodeId) -> None:
         """Returns once the peer is connected."""
         if self.mesh.channel(peer) is None:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(peer, []).append(waiter)
-            await waiter
+            waiters = self._waiting.setdefault(peer, [])
+            waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                waiters.remove(waiter)
+                if not waiters:
+                    self._waiting.pop(peer, None)
 
     def expect(
         self, address: str, addresses: list[str] | None = None, *, keep: bool, after_ns: int = 0

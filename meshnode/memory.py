@@ -2,6 +2,8 @@
 
 glibc gives the top of its heap back to the system whenever a big block at its end is freed, and takes it again for
 the next record: 15 to 25 µs of page faults each (measured, `bench/micro_stream.py`).
+
+With these numbers a bulk transfer takes 5 to 10 % less CPU, and an idle node 0.3 MiB more (measured, `bench/peer_mesh.py`).
 """
 
 import ctypes

@@ -81,6 +81,11 @@ class Call:
         return self._channel.peer
 
     @property
+    def over(self) -> bool:
+        """It failed, or the other end gave it up."""
+        return self._failure is not None
+
+    @property
     def key(self) -> tuple[int, int]:
         return self._channel.id, self._id
 
@@ -93,7 +98,7 @@ class Call:
     async def send_many(self, messages: "tuple[bytes, ...] | list[bytes]") -> None:
         """Several messages at the price of one."""
         while self._writable is not None:
-            await self._writable
+            await asyncio.shield(self._writable)  # others may wait for it too
         self._raise_failure()
         channel = self._channel
         unsent = channel.rpc.send_many(self._id, messages)
@@ -188,9 +193,13 @@ class RpcHub:
 
     async def run(self) -> None:
         """Owns the handlers' tasks until cancelled."""
-        async with asyncio.TaskGroup() as crew:
-            self._crew = crew
-            await asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as crew:
+                self._crew = crew
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._crew = None
+            self._fail(list(self._calls), "this node is stopping")
 
     def register(self, service: str, handler: Handler) -> None:
         assert service not in self._handlers, f"{service} is registered"
@@ -301,8 +310,11 @@ class RpcHub:
 
     def channel_closed(self, channel_id: int, reason: str) -> None:
         """Its calls fail: what they had not answered must be asked again."""
-        for key in [key for key in self._calls if key[0] == channel_id]:
-            self._calls.pop(key).failed(LinkError(f"the session ended: {reason}"))
+        self._fail([key for key in self._calls if key[0] == channel_id], f"the session ended: {reason}")
+
+    def _fail(self, keys: list[tuple[int, int]], sentence: str) -> None:
+        for key in keys:
+            self._calls.pop(key).failed(LinkError(sentence))
 
     def _received(self, channel: Channel, event: CallReceived) -> None:
         handler = self._handlers.get(event.service)
@@ -326,8 +338,9 @@ class RpcHub:
         except RemoteError as error:
             self.counts["bad_requests"] += 1
             await call.refuse("bad_request", str(error))
-        except LinkError:
-            self.counts["callers_gone"] += 1
+        except LinkError as error:  # of this call, or of one that the handler made
+            self.counts["callers_gone"] += call.over
+            await call.refuse("unreachable", str(error))
         except Exception:  # a service's rim: one bad call must not end the node
             log.exception("rpc_handler_failed", method=call.method, peer=short_id(call.peer))
             await call.refuse("internal", "the other node failed while answering; its log says why")

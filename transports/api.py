@@ -82,7 +82,8 @@ class Link(Protocol):
     @property
     def binding(self) -> bytes:
         """32 bytes, equal at both ends of an honest link and different where somebody sits in between:
-        SHA-256 of the listening side's certificate, or the link's own handshake hash."""
+        SHA-256 of the listening side's certificate, or the link's own handshake hash.
+        """
         ...
 
     @property

@@ -31,7 +31,7 @@ from meshnode.mesh.paths import OVERHEAD_BYTES, lanes_of
 from meshnode.mesh.transport_manager import TransportManager
 from protocols.envelope import TrafficClass, decode_envelope
 from protocols.errors import LinkError, RemoteError
-from protocols.ids import NodeId
+from protocols.ids import NodeId, short_id
 from protocols.keys import Identity
 from protocols.noise import Kem
 from protocols.rpc import RpcSession
@@ -169,12 +169,12 @@ class Mesh:
 
     def flush(self, *, now_ns: int) -> list[Effect]:
         """Send what channels and handshakes have ready; open what is due to be dialled; give all that is wanted."""
+        for route, _, frame in self._sessions.outgoing():  # before the first records of what they establish
+            self._rare_moved = True
+            self._send_handshake(route, frame)
         while self._touched:
             _, channel = self._touched.popitem()
             self._pump(channel, now_ns)
-        for route, _, frame in self._sessions.outgoing():
-            self._rare_moved = True
-            self._send_handshake(route, frame)
         if self._rare_moved:
             self._effects += self.dialer.dials(now_ns=now_ns)
         return self._take_effects()
@@ -242,6 +242,8 @@ class Mesh:
         self._rare_moved = True
         self.dialer.drop(peer)
         for channel in self._channels_of(peer):
+            channel.connection.close(0, "parted")  # a neutral word: nobody learns that they are blocked
+            self._pump(channel, now_ns)
             self._close_channel(channel, reason, now_ns)
         for link in list(self.links.of(peer)):
             self._turn_away(link, reason, now_ns)
@@ -454,7 +456,9 @@ class Mesh:
         channel = Channel(self._channels_made, session, connection, RpcSession(connection))
         self._channels[session.index] = channel
         self._by_peer.setdefault(session.peer, []).append(channel)
-        self._effects.append(Noticed("session_established", {"peer": session.peer, "hybrid": session.hybrid}))
+        self._effects.append(
+            Noticed("session_established", {"peer": short_id(session.peer), "hybrid": session.hybrid})
+        )
         if event.bound and link is not None and link.peer is None:
             self._bind(link, session, now_ns)
         elif not self.links.of(session.peer):
@@ -542,13 +546,14 @@ class Mesh:
 
     def _pump(self, channel: Channel, now_ns: int) -> None:
         """Send all that its connection may send now, record by record, over the links that the policy picks."""
-        connection, links = channel.connection, self.links.of(channel.peer)
+        connection, peer = channel.connection, channel.peer
+        links = self.links.of(peer)
         batches: Batches = {}
         for lane in connection.lanes_with_control():
             if (link := self.links.get(lane // 2)) is not None:
                 self._next_frame(channel, link, link.paths.control, TrafficClass.INTERACTIVE, batches, now_ns)
         while links and (waiting := connection.wants_to_send()) is not None:
-            link = self.manager.choose(channel.peer, links, waiting.traffic, now_ns=now_ns)
+            link = self.manager.choose(peer, links, waiting.traffic, now_ns=now_ns)
             if link is None or not self._send_some(channel, link, waiting, batches, now_ns):
                 break  # the policy says wait, or what is in the way reports back: LinkWritable, an answer, a timer
         for (link_id, reliable), frames in batches.items():
@@ -561,7 +566,8 @@ class Mesh:
         self, channel: Channel, link: LinkState, waiting: Waiting, batches: Batches, now_ns: int
     ) -> bool:
         """One record over the first lane that takes it."""
-        for path in link.paths.carrying(waiting.nbytes):
+        confirmed = channel.session.confirmed  # else it must not overtake the handshake's last step
+        for path in link.paths.carrying(waiting.nbytes) if confirmed else link.paths.in_order:
             if path.reliable:
                 queued = sum(map(len, batches.get((link.id, True), ())))
                 if link.up.backlog() + queued >= link.up.backlog_max:

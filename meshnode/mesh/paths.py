@@ -17,7 +17,7 @@ def lanes_of(link: int) -> tuple[int, int]:
 class LinkPaths:
     """Made anew when the traits change, which is rare; asked for every record."""
 
-    __slots__ = ("_for_large", "_for_small", "_small_bytes_max", "control", "datagram_bytes_max", "traits")
+    __slots__ = ("_for_small", "_small_bytes_max", "control", "datagram_bytes_max", "in_order", "traits")
 
     def __init__(self, link: int, traits: LinkTraits) -> None:
         self.traits = traits
@@ -27,9 +27,11 @@ class LinkPaths:
         ordered = Path(reliable_lane, reliable=True, bytes_max=PAYLOAD_BYTES_MAX - TAG_BYTES)
         self._small_bytes_max = self.datagram_bytes_max - FRAMES_BYTES
         self._for_small = (datagrams, ordered) if traits.has_reliable_lane else (datagrams,)
-        self._for_large = (ordered,) if traits.has_reliable_lane else (datagrams,)
-        self.control = self._for_large[0]._replace(control_only=True)
+        self.in_order = (
+            (ordered,) if traits.has_reliable_lane else (datagrams,)
+        )  # behind what went there before
+        self.control = self.in_order[0]._replace(control_only=True)
 
     def carrying(self, nbytes: int) -> tuple[Path, ...]:
         """Datagrams for small things, the reliable lane for big ones and for what a full window keeps back."""
-        return self._for_small if nbytes <= self._small_bytes_max else self._for_large
+        return self._for_small if nbytes <= self._small_bytes_max else self.in_order

@@ -20,6 +20,7 @@ from protocols.session.proof import Passport
 from protocols.session.rates import RouteRates
 from protocols.session.roster import Roster
 from protocols.session.session import Session
+from protocols.timers import earliest
 
 DEFAULT_LIMITS = SessionLimits()
 
@@ -159,8 +160,7 @@ class SessionTable:
         return self._outbox.drain()
 
     def next_timeout(self) -> int | None:
-        waits = (self._roster.next_timeout(), self._handshakes.next_timeout())
-        return min((due_ns for due_ns in waits if due_ns is not None), default=None)
+        return earliest(self._roster.next_timeout(), self._handshakes.next_timeout())
 
     def handle_timeout(self, *, now_ns: int) -> list[Event]:
         """Early or late is harmless."""

@@ -17,16 +17,20 @@ AFTER_QUEUE = 0.5
 
 
 class CongestionWindow:
-    __slots__ = ("_floor", "_recovery_ns", "_threshold", "window")
+    __slots__ = ("_fitted", "_floor", "_recovery_ns", "_threshold", "window")
 
     def __init__(self) -> None:
         self.window = WINDOW_BYTES_INITIAL
+        self._fitted = 0  # bytes of the records that the floor was made for
         self._floor = WINDOW_BYTES_MIN
         self._threshold = WINDOW_BYTES_MAX
         self._recovery_ns = -1  # losses of records sent up to then were already answered for
 
     def fit(self, record_bytes: int) -> None:
         """The lane carries records of this size: at least two must fit."""
+        if record_bytes == self._fitted:
+            return
+        self._fitted = record_bytes
         self._floor = max(WINDOW_BYTES_MIN, WINDOW_RECORDS_MIN * record_bytes)
         self.window = max(self.window, WINDOW_RECORDS_MIN * record_bytes)
 

@@ -61,6 +61,7 @@ from protocols.stream.record import Draft, Path
 from protocols.stream.recovery import Recovery
 from protocols.stream.stats import StreamStats
 from protocols.stream.table import Stream, StreamTable
+from protocols.timers import earliest
 
 PING_FRAME = bytes([PING])
 
@@ -87,9 +88,9 @@ class Connection:
         self._table = StreamTable(limits, initiator=initiator)
         self._inflow = Inflow(self._table, limits, now_ns)
         self._outflow = Outflow(self._table, limits)
-        self._recovery = Recovery()
+        self._recovery = Recovery(self.stats)
         self._receipts = Receipts()
-        self._controls = Controls()
+        self._controls = Controls(self.stats)
         self._ping_due = False
         self._asked_ns = now_ns  # when the last record that asks for an answer went
         self._close_frame = b""
@@ -190,7 +191,7 @@ class Connection:
             draft.reserve(answer_bytes)
         if self._recovery.may_send(lane, path.bytes_max):
             self._fill(draft, path, now_ns)
-        if draft.asks:
+        if draft.pieces or draft.frames:
             self._asked_ns = now_ns
         elif not answer_bytes or not self._receipts.is_due:
             return None
@@ -238,8 +239,7 @@ class Connection:
     def next_timeout(self) -> int | None:
         if self.state is not State.OPEN:
             return None
-        dues = [self._receipts.due_ns, self._recovery.due_ns, self._keepalive_ns()]
-        return min((due_ns for due_ns in dues if due_ns is not None), default=None)
+        return earliest(self._receipts.due_ns, self._recovery.due_ns, self._keepalive_ns())
 
     def handle_timeout(self, now_ns: int) -> list[Event]:
         """Then ask `wants_to_send`. Too early is harmless."""
@@ -389,7 +389,8 @@ class Connection:
                 self._receipts.forget(record.answers_upto)
             for piece in record.pieces:
                 self._outflow.acknowledged(piece)
-        self._send_again()
+        if self._recovery.lost:
+            self._send_again()
 
     def _meet(self, stream_id: int, events: list[Event]) -> Stream | None:
         opened = self._table.meet(stream_id, self._now_ns)
@@ -399,16 +400,12 @@ class Connection:
     # Losses
 
     def _send_again(self, gone: int | None = None) -> None:
-        stats = self.stats
         for record in self._recovery.take_lost():
             for piece in record.pieces:
-                stats.bytes_again += self._outflow.lost(piece, record.contents)
+                self.stats.bytes_again += self._outflow.lost(piece, record.contents)
             for frame, lane in record.frames:
                 if lane is None or lane != gone:
                     self._frame_lost(frame, lane)
-        stats.records_lost = self._recovery.lost_records
-        stats.records_late = self._recovery.late_records
-        stats.controls_dropped = self._controls.dropped
 
     def _frame_lost(self, frame: bytes, lane: int | None) -> None:
         kind = frame[0]

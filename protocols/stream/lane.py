@@ -5,8 +5,6 @@ one. Three later ones acknowledged: lost. A datagram lane has a time threshold a
 reliable lane silence means a slow link or a lost answer: it asks by PING and gives up only after a long stall.
 """
 
-from collections import deque
-
 from protocols.stream.congestion import CongestionWindow
 from protocols.stream.limits import (
     ACK_DELAY_MAX_NS,
@@ -87,9 +85,7 @@ class Lane:
         self.sent_records = 0  # numbers them
         self.flying_bytes = self.flying_records = 0
         self.probes_allowed = 0  # records that may go although the window is shut
-        self._records: deque[SentRecord] = (
-            deque()
-        )  # oldest first; settled ones leave when they reach the front
+        self._records: list[SentRecord] = []  # oldest first; settled ones leave when they reach the front
         self._newest_acknowledged = -1
         self._probes = 0  # in a row, without an answer
         self._last_sent_ns = self._progress_ns = 0
@@ -108,7 +104,8 @@ class Lane:
             self._progress_ns = now_ns
         self.flying_records += 1
         self.flying_bytes += record.nbytes
-        self.probes_allowed = max(0, self.probes_allowed - 1)
+        if self.probes_allowed:
+            self.probes_allowed -= 1
         self._last_sent_ns = now_ns
         self._records.append(record)
 
@@ -124,9 +121,15 @@ class Lane:
         """After an answer or a timer: those that later ones overtook, by number or by time."""
         lost: list[SentRecord] = []
         records = self._records
-        while records and records[0].settled:
-            records.popleft()
+        settled = 0
+        for record in records:
+            if not record.settled:
+                break
+            settled += 1
+        del records[:settled]
         self._loss_due_ns = None
+        if not records:
+            return lost
         wait_ns = self.rtt.lost_after_ns
         for record in records:
             if record.number > self._newest_acknowledged:
@@ -160,7 +163,7 @@ class Lane:
         if self.reliable:
             silence_ns = RELIABLE_PROBE_NS * (2 ** (self._probes + 1) - 1)
             return self._progress_ns + min(silence_ns, RELIABLE_STALL_NS)
-        return self._last_sent_ns + self.rtt.probe_ns * 2 ** min(self._probes, PROBE_BACKOFF_MAX)
+        return self._last_sent_ns + (self.rtt.probe_ns << min(self._probes, PROBE_BACKOFF_MAX))
 
     def handle_timeout(self, now_ns: int) -> tuple[list[SentRecord], bool]:
         """At `due_ns`: what counts as lost now, and whether a PING is wanted."""

@@ -1,6 +1,5 @@
 """What we send on streams: in which order, within the peer's limits, and again where it was lost."""
 
-from collections import deque
 from collections.abc import Sequence
 
 from protocols.envelope import TrafficClass
@@ -23,7 +22,7 @@ class Outflow:
         self._sent = 0  # new bytes, all streams
         self._starved: dict[int, Stream] = {}  # wait for the peer's MAX_DATA
         self._farewells: dict[int, Stream] = {}  # a RESET or STOP waits
-        self._farewells_again: deque[bytes] = deque()  # were lost; as many at most as records are out
+        self._farewells_again: list[bytes] = []  # were lost; as many at most as records are out
         self.unsent = 0  # bytes of all streams, those to go again included
         self.events: list[Event] = []  # StreamWritable, until the owner fetches them
 
@@ -100,7 +99,7 @@ class Outflow:
 
     def put_farewells(self, draft: Draft) -> None:
         while self._farewells_again and draft.put_frame(self._farewells_again[0]):
-            self._farewells_again.popleft()
+            del self._farewells_again[0]
         while self._farewells and draft.room >= RESET_FRAME.size + STOP_FRAME.size:
             stream = self._farewells.pop(next(iter(self._farewells)))
             if stream.reset_due:
@@ -118,7 +117,7 @@ class Outflow:
                 more = self._put_stream(stream, draft)
                 if more is None:
                     return
-                queue.popleft()
+                del queue[0]
                 if more:
                     queue.append(stream)
                     return

@@ -17,14 +17,14 @@ from protocols.stream.limits import (
 class Receipts:
     """Ranges of counters, lowest first; beyond ACK_RANGES_MAX the lowest is forgotten and its records come again."""
 
-    __slots__ = ("_datagrams", "_due_ns", "_largest_ns", "_now", "_ranges", "_reliables")
+    __slots__ = ("_datagrams", "_due_ns", "_largest_ns", "_ranges", "_reliables", "is_due")
 
     def __init__(self) -> None:
         self._ranges: list[list[int]] = []  # [low, high], both included
         self._largest_ns = 0  # when the largest arrived
         self._datagrams = self._reliables = 0  # not yet answered
         self._due_ns: int | None = None
-        self._now = False
+        self.is_due = False  # it waits for a record, no longer for time
 
     @property
     def waiting(self) -> bool:
@@ -34,15 +34,11 @@ class Receipts:
     @property
     def due_ns(self) -> int | None:
         """The timer of the answer; None once it is due: then it waits for a record, not for time."""
-        return None if self._now else self._due_ns
-
-    @property
-    def is_due(self) -> bool:
-        return self._now
+        return None if self.is_due else self._due_ns
 
     def handle_timeout(self, now_ns: int) -> None:
         if self._due_ns is not None and now_ns >= self._due_ns:
-            self._now = True
+            self.is_due = True
 
     def received(self, counter: int, *, asks: bool, reliable: bool, now_ns: int) -> None:
         """`asks`: the record held something that its sender wants acknowledged."""
@@ -52,11 +48,11 @@ class Receipts:
         if reliable:
             self._reliables += 1
             due_ns = now_ns + ACK_DELAY_RELIABLE_NS
-            self._now = self._now or self._reliables >= ACK_EVERY_RELIABLE
+            self.is_due = self.is_due or self._reliables >= ACK_EVERY_RELIABLE
         else:
             self._datagrams += 1
             due_ns = now_ns + ACK_DELAY_DATAGRAM_NS
-            self._now = self._now or self._datagrams >= ACK_EVERY_DATAGRAMS or not in_order
+            self.is_due = self.is_due or self._datagrams >= ACK_EVERY_DATAGRAMS or not in_order
         if self._due_ns is None or due_ns < self._due_ns:
             self._due_ns = due_ns
 
@@ -71,7 +67,7 @@ class Receipts:
         """The answer in `nbytes`, or less where gaps are too wide for their fields. Settles what waited."""
         count = 1 + (nbytes - ACK_HEAD.size) // ACK_RANGE.size
         self._datagrams = self._reliables = 0
-        self._due_ns, self._now = None, False
+        self._due_ns, self.is_due = None, False
         newest = self._ranges[-count:]
         return encode_ack([(low, high) for low, high in reversed(newest)], now_ns - self._largest_ns)
 

@@ -5,20 +5,20 @@ from protocols.stream.frames import Ack
 from protocols.stream.lane import Lane
 from protocols.stream.limits import LANES_MAX, RECORDS_LOST_KEPT_MAX, RECORDS_SPAN_MAX, RTT_INITIAL_NS
 from protocols.stream.record import Draft, Path, SentRecord
+from protocols.stream.stats import StreamStats
 
 
 class Recovery:
     """Hands lost records back through `take_lost`; their owner puts what they held in again."""
 
-    def __init__(self) -> None:
+    def __init__(self, stats: StreamStats) -> None:
+        self._stats = stats
         self._lanes: dict[int, Lane] = {}  # the one used longest ago first
         self._out: dict[int, SentRecord] = {}  # by counter, ascending
         self._late: dict[int, tuple[int, Lane]] = {}  # lost lately: when sent, where
-        self._lost: list[SentRecord] = []
+        self.lost: list[SentRecord] = []  # until the owner fetches them
         self._ordinal = 0  # of the next record, whatever it holds
         self._largest_sent = -1
-        self.lost_records = 0
-        self.late_records = 0  # taken for lost and acknowledged after all
         self.ping_wanted = False
 
     @property
@@ -73,7 +73,7 @@ class Recovery:
         elif ack.largest in self._late:
             sent_ns, lane = self._late.pop(ack.largest)
             lane.rtt.sample(now_ns - sent_ns, ack.delay_ns)
-            self.late_records += 1
+            self._stats.records_late += 1
         fresh = self._remove(ack.ranges)
         lanes: dict[int, Lane] = {}
         for record in fresh:
@@ -84,7 +84,7 @@ class Recovery:
         return fresh
 
     def take_lost(self) -> list[SentRecord]:
-        lost, self._lost = self._lost, []
+        lost, self.lost = self.lost, []
         return lost
 
     def lane_lost(self, key: int) -> None:
@@ -129,8 +129,10 @@ class Recovery:
         return fresh
 
     def _give_up(self, lost: list[SentRecord]) -> None:
-        self.lost_records += len(lost)
-        self._lost += lost
+        if not lost:
+            return
+        self._stats.records_lost += len(lost)
+        self.lost += lost
         for record in lost:
             del self._out[record.counter]
             self._late[record.counter] = (record.sent_ns, record.lane)

@@ -1,8 +1,5 @@
 """Which stream goes next: by class, in turn within a class, and now and then the lowest class first."""
 
-from collections import deque
-from collections.abc import Iterator
-
 from protocols.envelope import TrafficClass
 from protocols.stream.limits import LOWER_SHARE_EVERY
 from protocols.stream.table import Stream
@@ -12,20 +9,25 @@ RANKS = tuple(SERVED.index(TrafficClass(value)) for value in range(len(TrafficCl
 
 
 class Schedule:
-    """Holds the streams that could send something now; the connection takes out those that can't."""
+    """Holds the streams that could send something now; the connection takes out those that can't.
+
+    The queues are lists: short, and a tenth of an empty deque, of which each connection would hold four.
+    """
 
     __slots__ = ("_queues", "_turn")
 
     def __init__(self) -> None:
-        self._queues: tuple[deque[Stream], ...] = tuple(deque[Stream]() for _ in SERVED)
+        self._queues: tuple[list[Stream], ...] = tuple([] for _ in SERVED)
         self._turn = 0
 
     @property
     def highest(self) -> TrafficClass | None:
         emergency, interactive, bulk, background = self._queues
-        if not (emergency or interactive or bulk or background):
-            return None  # asked after every record: the usual answer comes first
-        return next(traffic for traffic, queue in zip(SERVED, self._queues, strict=True) if queue)
+        if interactive or emergency:
+            return TrafficClass.EMERGENCY if emergency else TrafficClass.INTERACTIVE
+        if bulk:
+            return TrafficClass.BULK
+        return TrafficClass.BACKGROUND if background else None
 
     def add(self, stream: Stream) -> None:
         if not stream.scheduled:
@@ -44,10 +46,7 @@ class Schedule:
         if scheduled:
             self.add(stream)
 
-    def turn(self) -> Iterator[deque[Stream]]:
-        """The queues that hold something, in the order for one record."""
+    def turn(self) -> tuple[list[Stream], ...]:
+        """The queues in the order for one record."""
         self._turn += 1
-        lowest_first = self._turn % LOWER_SHARE_EVERY == 0
-        for queue in reversed(self._queues) if lowest_first else self._queues:
-            if queue:
-                yield queue
+        return self._queues if self._turn % LOWER_SHARE_EVERY else self._queues[::-1]

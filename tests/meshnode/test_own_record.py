@@ -6,6 +6,7 @@ from meshnode.own_record import LIFE_S, STATE_FILE, OwnRecord, reachable
 from meshnode.store import MemoryStorage
 from policies.device import NetworkInterface
 from protocols.directory import open_record
+from protocols.errors import StoreError
 from protocols.keys import Identity
 
 IDENTITY = Identity.from_seed(bytes(32))
@@ -88,3 +89,27 @@ def test_a_damaged_or_newer_state_file_costs_only_the_ports(damage: bytes) -> No
     record = OwnRecord(IDENTITY, storage, Clock(), name="", features=())
     assert record.kept_address("quic://0.0.0.0:0") is None
     assert record.refresh((WIFI,), ())
+
+
+def test_an_address_without_host_and_port_is_named_as_it_is() -> None:
+    assert reachable(("ble://a1b2",), (WIFI,)) == ("ble://a1b2",)
+
+
+class FullStorage(MemoryStorage):
+    full = True
+
+    def write_file(self, name: str, data: bytes) -> None:
+        if self.full:
+            raise StoreError("the disk is full")
+        super().write_file(name, data)
+
+
+def test_a_full_disk_keeps_no_new_address_from_being_signed_and_is_tried_again() -> None:
+    storage = FullStorage()
+    record = own(storage, Clock())
+    assert record.refresh((WIFI,), ())
+    assert (open_record(record.current()).addresses, record.problem) == (record.addresses, "the disk is full")
+    storage.full = False
+    assert not record.refresh((WIFI,), ())
+    assert record.problem == ""
+    assert own(storage, Clock()).kept_address("quic://0.0.0.0:0") == "quic://0.0.0.0:7420"

@@ -1,5 +1,7 @@
 """Settings: defaults that work, a file that overrides, flags above both, and refusals by name."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,11 @@ def test_an_empty_file_is_a_working_node() -> None:
 
 def test_the_file_overrides_a_default_and_leaves_the_rest() -> None:
     settings = load_settings('name = "pi"\n[links]\nmdns = false\n')
-    assert (settings.name, settings.links.mdns, settings.links.listen) == ("pi", False, NodeSettings().links.listen)
+    assert (settings.name, settings.links.mdns, settings.links.listen) == (
+        "pi",
+        False,
+        NodeSettings().links.listen,
+    )
 
 
 def test_a_flag_overrides_the_file() -> None:
@@ -57,7 +63,5 @@ def test_every_setting_says_where_it_comes_from() -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_settings_or_a_settings_error(text: str) -> None:
-    try:
+    with contextlib.suppress(SettingsError):
         load_settings(text)
-    except SettingsError:
-        pass

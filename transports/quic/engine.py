@@ -11,7 +11,6 @@ import functools
 import importlib.util
 import ipaddress
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -85,7 +84,7 @@ class Engine(Protocol):
         """Bytes given to `send_stream` that have not been put into a packet yet."""
         ...
 
-    def take_datagrams(self, queue: deque[bytes]) -> None:
+    def take_datagrams(self, queue: list[bytes]) -> None:
         """Move from the front of `queue` what can leave at once."""
         ...
 

@@ -77,6 +77,7 @@ class QuicLink:
         self._scheduled: asyncio.Handle | None = None
         self._settling = False
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_s = 0.0  # when it rings, on the clock of `now_ns`
         self._began_ns = self._heard_ns = now_ns()  # began: the handshake, then the open link
         self._asked = False  # something that has to be answered is on its way out
         self._unanswered_ns: int | None = None  # since when
@@ -89,9 +90,6 @@ class QuicLink:
 
     @property
     def traits(self) -> LinkTraits:
-        size = self._engine.datagram_bytes - DATAGRAM_OVERHEAD_BYTES
-        if size != self._traits.datagram_bytes_max:
-            self._traits = LinkTraits("quic", size, has_reliable_lane=True)
         return self._traits
 
     @property
@@ -132,7 +130,7 @@ class QuicLink:
             if reliable:
                 self._outbox.add_frames(frames)
             else:
-                self._outbox.add_datagrams(frames, self.traits.datagram_bytes_max)
+                self._outbox.add_datagrams(frames, self._traits.datagram_bytes_max)
         except EngineError as fault:
             self.abandon(fault.reason)
             return
@@ -165,6 +163,9 @@ class QuicLink:
         if self.state is State.CLOSED:
             return
         self._settling = True
+        size = self._engine.datagram_bytes - DATAGRAM_OVERHEAD_BYTES
+        if size != self._traits.datagram_bytes_max:
+            self._traits = LinkTraits("quic", size, has_reliable_lane=True)
         try:
             delivered = self._take_events()
         except EngineError as fault:
@@ -217,7 +218,9 @@ class QuicLink:
         frames = inbox.datagrams
         if inbox.stream:
             try:
-                frames = frames + self._reader.feed(inbox.stream)
+                frames = (
+                    self._reader.feed(inbox.stream) + frames
+                )  # a handshake goes there; datagrams may need it
             except RemoteError as error:
                 self.end(error.reason)
                 return False
@@ -305,39 +308,46 @@ class QuicLink:
         """One timer for all; one that rings too early is cheaper than one that is moved at every packet."""
         if self.state is State.CLOSED:
             return
-        due_s = self._care_due_ns() / 1e9
+        due_s = self._care_due_s()
         engine_s = self._engine.timer()
         if engine_s is not None and engine_s < due_s:
             due_s = engine_s
-        when_s = self._loop.time() + max(0.0, due_s - now_ns / 1e9)
         if self._alarm is not None:
-            if self._alarm.when() <= when_s:
+            if self._alarm_s <= due_s:
                 return
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(when_s, self._ring)
+        self._alarm_s = due_s
+        self._alarm = self._loop.call_later(max(0.0, due_s - now_ns / 1e9), self._ring)
 
-    def _care_due_ns(self) -> int:
+    def _care_due_s(self) -> float:
         """When we have to look after the link ourselves."""
         if self.state is State.HANDSHAKING:
-            return self._began_ns + int(self._limits.handshake_s * 1e9)
+            return self._began_ns / 1e9 + self._limits.handshake_s
         if self._unanswered_ns is not None:
-            patience_s = self._limits.probe_s if self._probing else self._limits.answer_s
-            return self._unanswered_ns + int(patience_s * 1e9)
+            return self._unanswered_ns / 1e9 + (
+                self._limits.probe_s if self._probing else self._limits.answer_s
+            )
         if not self._attached:  # however lively the other end is
-            return self._began_ns + int(self._limits.idle_s * 1e9)
-        return self._heard_ns + int(self._limits.keep_alive_s * 1e9)
+            return self._began_ns / 1e9 + self._limits.idle_s
+        return self._heard_ns / 1e9 + self._limits.keep_alive_s
 
     def _ring(self) -> None:
         self._alarm = None
         now_ns = self._now_ns()
+        now_s = now_ns / 1e9
         engine_s = self._engine.timer()
-        if engine_s is not None and engine_s <= now_ns / 1e9:
+        engine_due = engine_s is not None and engine_s <= now_s
+        care_due = self._care_due_s() <= now_s
+        if not engine_due and not care_due:
+            self._set_alarm(now_ns)  # what it was set for came to pass, and something else is next
+            return
+        if engine_due:
             try:
-                self._engine.handle_timer(now_ns / 1e9)
+                self._engine.handle_timer(now_s)
             except EngineError as fault:
                 self.abandon(fault.reason)
                 return
-        if now_ns >= self._care_due_ns():
+        if care_due:
             self._take_care()
         self.settle()
 

@@ -1,6 +1,5 @@
 """What a link was given to send and the engine has not sent yet, lane by lane."""
 
-from collections import deque
 from collections.abc import Sequence
 
 from protocols.errors import LocalError
@@ -20,7 +19,7 @@ class Outbox:
         self.datagrams_dropped = 0
         self._engine, self._limits = engine, limits
         self._held: list[bytes] | None = None if lane_open else []
-        self._datagrams: deque[bytes] = deque()
+        self._datagrams: list[bytes] = []
         self._congested = False
 
     def add_frames(self, frames: Sequence[bytes]) -> None:
@@ -57,9 +56,10 @@ class Outbox:
                 raise LocalError(f"a datagram has 1 to {size_max} bytes on this link, not {len(frame)}")
         queue = self._datagrams
         queue.extend(frames)
-        while len(queue) > self._limits.datagrams_unsent_max:
-            queue.popleft()
-            self.datagrams_dropped += 1
+        surplus = len(queue) - self._limits.datagrams_unsent_max
+        if surplus > 0:
+            del queue[:surplus]
+            self.datagrams_dropped += surplus
 
     def lane_opened(self) -> None:
         """The peer opened the stream: what was held for it may go. Again is harmless."""

@@ -13,8 +13,7 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from protocols.errors import LinkError
 from transports.quic.engine import Flight, NetworkAddress
@@ -45,8 +44,7 @@ ERROR_NUMBER = struct.Struct("=I")  # the head of struct sock_extended_err
 GRO_SIZE = struct.Struct("=i")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Datagrams for one system call: of equal size, but for the last, which may be shorter."""
 
     datagrams: list[bytes]
@@ -94,13 +92,13 @@ class UdpSocket:
 
     def send(self, flight: Flight, *, adapts: bool = False) -> None:
         """`adapts` as in `Row`."""
+        if len(flight) == 1:  # the common case of small traffic
+            self._send_row(Row([flight[0][0]], flight[0][1], adapts))
+            return
         for row in self._rows(flight, adapts=adapts):
             self._send_row(row)
 
     def _rows(self, flight: Flight, *, adapts: bool) -> Iterator[Row]:
-        if len(flight) == 1:  # the common case of small traffic
-            yield Row([flight[0][0]], flight[0][1], adapts)
-            return
         datagrams: list[bytes] = []
         size = room = 0
         target: NetworkAddress | None = None

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from meshnode.mesh import ChannelClosed, LinkReceived, PeerConnected, PeerDisconnected
+from meshnode.mesh import ChannelClosed, LinkReceived, PeerConnected, PeerDisconnected, SendOn
 from protocols.envelope import TrafficClass
 from transports.api import LinkTraits
 
-SECOND = 1_000_000_000
+MS, SECOND = 1_000_000, 1_000_000_000
 MINUTE = 60 * SECOND
 
 
@@ -33,6 +33,31 @@ def test_a_call_reaches_the_other_node_and_its_answer_comes_back(air: Any) -> No
     air.run(SECOND)
     assert bob.received == [b"one", b"two"]
     assert alice.answers == [b"2"]
+
+
+def test_nothing_overtakes_the_last_step_of_a_handshake(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    carried: list[SendOn] = []
+    carry: Callable[[Any, SendOn], None] = air.carry
+
+    def watch(sender: Any, effect: SendOn) -> None:
+        if sender is alice:
+            carried.append(effect)
+        carry(sender, effect)
+
+    air.carry = watch
+    alice.meets(bob)
+    for _ in range(100):
+        air.run(MS)
+        if alice.is_connected(bob):
+            break
+    before = len(carried)
+    alice.calls(bob, b"at once")
+    assert [effect.reliable for effect in carried[before:]] == [True]
+    air.run(SECOND)
+    before = len(carried)
+    alice.calls(bob, b"later")
+    assert not carried[before].reliable
 
 
 def test_strangers_meet_at_an_address_without_knowing_each_other(air: Any) -> None:
@@ -150,7 +175,7 @@ def test_a_session_whose_peer_stays_away_is_forgotten_in_the_end(air: Any) -> No
 
 def test_a_link_that_nobody_binds_is_closed_and_leaves_nothing(air: Any) -> None:
     alice, bob = air.node("alice"), air.node("bob")
-    air.middle = lambda sender, frame: b"" if sender is alice else frame
+    air.middle = lambda sender, frame: b"" if sender is alice else frame  # type: ignore[reportUnknownLambdaType]
     alice.mesh.expect(bob.address, [bob.address], keep=False, now_ns=0)
     alice.flush()
     air.run(30 * SECOND)
@@ -199,3 +224,14 @@ def test_two_runs_of_one_seed_send_the_same_frames(make_air: Callable[..., Any])
         return air.frames, bob.received, air.now_ns
 
     assert run() == run()
+
+
+def test_the_first_records_of_a_session_never_overtake_its_handshake(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    for number in range(40):
+        alice.calls(bob, b"%d" % number)
+    air.run(SECOND)
+    assert "early_record" not in bob.mesh.session_drops
+    assert len(bob.received) == 40
