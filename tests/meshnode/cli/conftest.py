@@ -29,6 +29,10 @@ def small_node() -> Any:
     return module.SmallNode()
 
 
+# Whoever runs the tests in the background may ignore SIGINT, and children inherit that.
+HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+
 class Shell:
     """A person with a data directory, who types."""
 
@@ -46,7 +50,7 @@ class Shell:
         return json.loads(result.stdout)
 
     def process(self, *words: str, program: str = "ctl", **settings: Any) -> "subprocess.Popen[str]":
-        code = f"from meshnode.cli.{program} import main; main()"
+        code = f"{HEED_CTRL_C}; from meshnode.cli.{program} import main; main()"
         where = ["--data-dir", str(self.data_dir)] if program == "ctl" else []
         return subprocess.Popen(
             [sys.executable, "-c", code, *where, *words],
