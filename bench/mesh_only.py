@@ -28,6 +28,9 @@ class KnownPeers:
     def addresses(self, peer: NodeId) -> list[str]:
         return self.where.get(peer, [])
 
+    def is_contact(self, peer: NodeId) -> bool:
+        return True
+
     def is_blocked(self, peer: NodeId) -> bool:
         return False
 

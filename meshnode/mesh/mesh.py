@@ -26,6 +26,7 @@ from meshnode.mesh.events import (
     RpcHappened,
     SendOn,
 )
+from meshnode.mesh.limits import CONTACT_CALLS, CONTACT_STREAMS, STRANGER_CALLS, STRANGER_STREAMS
 from meshnode.mesh.links import BIND_NS, RUBBISH_MAX, UNBOUND_NS, LinkState, LinkTable
 from meshnode.mesh.paths import OVERHEAD_BYTES, lanes_of
 from meshnode.mesh.transport_manager import TransportManager
@@ -71,6 +72,10 @@ class PeerFacts(Protocol):
 
     def addresses(self, peer: NodeId) -> list[str]: ...
     def is_blocked(self, peer: NodeId) -> bool: ...
+    def is_contact(self, peer: NodeId) -> bool:
+        """Others are strangers: a new session with one holds less (`limits.py`)."""
+        ...
+
     def seen_hybrid(self, peer: NodeId) -> bool: ...
 
 
@@ -87,6 +92,9 @@ class NobodyKnown:
         return []
 
     def is_blocked(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
+        return False
+
+    def is_contact(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
         return False
 
     def seen_hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
@@ -451,9 +459,15 @@ class Mesh:
         session = event.session
         if any(old.session.boot != session.boot for old in self._channels_of(session.peer)):
             self._on_restart(session.peer, link, now_ns)
-        connection = Connection(initiator=session.initiator, now_ns=now_ns)
+        contact = self.facts.is_contact(session.peer)
+        connection = Connection(
+            initiator=session.initiator,
+            now_ns=now_ns,
+            limits=CONTACT_STREAMS if contact else STRANGER_STREAMS,
+        )
+        rpc = RpcSession(connection, limits=CONTACT_CALLS if contact else STRANGER_CALLS)
         self._channels_made += 1
-        channel = Channel(self._channels_made, session, connection, RpcSession(connection))
+        channel = Channel(self._channels_made, session, connection, rpc)
         self._channels[session.index] = channel
         self._by_peer.setdefault(session.peer, []).append(channel)
         self._effects.append(

@@ -114,6 +114,9 @@ class Peer:
     def hybrid(self, peer: NodeId) -> bool:
         return False
 
+    def is_contact(self, peer: NodeId) -> bool:
+        return True
+
     def is_blocked(self, peer: NodeId) -> bool:
         return False
 

@@ -58,18 +58,25 @@ class MessagesService:
         desk.furnish(await desk.store.read(table_upkeep.load))
         for peer in desk.outbox.peers_waiting():
             self._presence.want(peer)
-        async with asyncio.TaskGroup() as crew:
-            desk.crew = crew
-            desk.ready.set()
-            while True:
-                desk.bell.clear()
-                await self._upkeep.sweep_if_due()
-                self._sender.kick_all()
-                try:
-                    async with asyncio.timeout(self._delay_s()):
-                        await desk.bell.wait()
-                except TimeoutError:
-                    pass  # something is due
+        try:
+            async with asyncio.TaskGroup() as crew:
+                desk.crew = crew
+                desk.ready.set()
+                await self._serve()
+        finally:
+            desk.ready.clear()  # until it runs again, callers wait
+
+    async def _serve(self) -> None:
+        desk = self._desk
+        while True:
+            desk.bell.clear()
+            await self._upkeep.sweep_if_due()
+            self._sender.kick_all()
+            try:
+                async with asyncio.timeout(self._delay_s()):
+                    await desk.bell.wait()
+            except TimeoutError:
+                pass  # something is due
 
     def wake(self) -> None:
         """Look at the clock again: it was moved, or the device slept."""

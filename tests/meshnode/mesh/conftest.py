@@ -61,6 +61,7 @@ class Node:
         self.answers: list[bytes] = []
         self.wires: dict[int, Wire] = {}
         self.visible = visible
+        self.trusting = True  # whoever comes is a contact
         self.boots = 0
         self.up = False
         self.mesh: Mesh
@@ -108,6 +109,9 @@ class Node:
 
     def addresses(self, peer: NodeId) -> list[str]:
         return self.known[peer][1] if peer in self.known else []
+
+    def is_contact(self, peer: NodeId) -> bool:
+        return peer in self.known or self.trusting
 
     def is_blocked(self, peer: NodeId) -> bool:
         return peer in self.blocked

@@ -239,3 +239,18 @@ def test_the_first_records_of_a_session_never_overtake_its_handshake(air: Any) -
     air.run(SECOND)
     assert "early_record" not in bob.mesh.session_drops
     assert len(bob.received) == 40
+
+
+def test_a_stranger_may_make_us_hold_little_and_few(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    bob.trusting = False
+    alice.meets(bob)
+    air.run(SECOND)
+    for_stranger, for_contact = (
+        bob.mesh.channel(alice.id).connection.limits,
+        alice.mesh.channel(bob.id).connection.limits,
+    )
+    assert for_stranger.data_window_bytes <= 1 << 20 < for_contact.data_window_bytes
+    alice.calls(bob, *[bytes(1_000) for _ in range(2_000)], traffic=TrafficClass.BULK)
+    air.run(10 * SECOND)
+    assert len(bob.received) == 2_000
