@@ -49,6 +49,9 @@ async def _serve(options: DaemonOptions) -> None:
     settings = load_settings(config_text, flags)
     world = real_world(options.data_dir, settings)
     passphrase = read_passphrase(options.passphrase_file)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     try:
         node = await build_node(settings, world, passphrase=passphrase)
     except BaseException:
@@ -63,9 +66,7 @@ async def _serve(options: DaemonOptions) -> None:
         log=lambda name, fields: log.warning(name, **fields),
         tcp=settings.control.tcp,
     )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.stopping.set)
+    node.stopping = stopping
     try:
         await node.start()
         socket = await control.start()

@@ -24,8 +24,9 @@ from meshnode.mesh.events import (
     RpcHappened,
     SendOn,
 )
+from meshnode.mesh.facts import PeerFacts
 from meshnode.mesh.links import LinkState
-from meshnode.mesh.mesh import Mesh, PeerFacts
+from meshnode.mesh.mesh import Mesh
 
 __all__ = [
     "Channel",

@@ -1,12 +1,12 @@
 """The core itself: links come and go, handshakes run on them, channels send over whichever link the policy picks."""
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Protocol, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from meshnode.mesh.channel import AWAY_NS, Channel
+from meshnode.mesh.channels import ChannelTable
 from meshnode.mesh.dialer import Dialer
 from meshnode.mesh.events import (
     ChannelClosed,
@@ -26,7 +26,7 @@ from meshnode.mesh.events import (
     RpcHappened,
     SendOn,
 )
-from meshnode.mesh.limits import CONTACT_CALLS, CONTACT_STREAMS, STRANGER_CALLS, STRANGER_STREAMS
+from meshnode.mesh.facts import NobodyKnown, PeerFacts
 from meshnode.mesh.links import BIND_NS, RUBBISH_MAX, UNBOUND_NS, LinkState, LinkTable
 from meshnode.mesh.paths import OVERHEAD_BYTES, lanes_of
 from meshnode.mesh.transport_manager import TransportManager
@@ -35,7 +35,6 @@ from protocols.errors import LinkError, RemoteError
 from protocols.ids import NodeId, short_id
 from protocols.keys import Identity
 from protocols.noise import Kem
-from protocols.rpc import RpcSession
 from protocols.session import (
     Dropped,
     HandshakeFailed,
@@ -49,7 +48,7 @@ from protocols.session import (
     SessionTable,
 )
 from protocols.session import Event as SessionEvent
-from protocols.stream import Closed, Connection, ControlReceived, Path, Waiting
+from protocols.stream import Closed, ControlReceived, Path, Waiting
 from protocols.stream import Event as StreamEvent
 from protocols.timers import earliest
 
@@ -57,48 +56,8 @@ CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within 
 BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
 CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
 PROTOCOL_BROKEN = 1  # code of our CLOSE
-CHANNELS_MAX = 4_096  # sessions kept for peers near and away
 
 Batches: TypeAlias = dict[tuple[int, bool], list[bytes]]  # (link, on its reliable lane?) -> frames
-
-
-class PeerFacts(Protocol):
-    """What the owner's book knows (kept by the peers service)."""
-
-    def x25519(self, peer: NodeId) -> bytes | None: ...
-    def hybrid(self, peer: NodeId) -> bool:
-        """False only where the peer's record says that it can't."""
-        ...
-
-    def addresses(self, peer: NodeId) -> list[str]: ...
-    def is_blocked(self, peer: NodeId) -> bool: ...
-    def is_contact(self, peer: NodeId) -> bool:
-        """Others are strangers: a new session with one holds less (`limits.py`)."""
-        ...
-
-    def seen_hybrid(self, peer: NodeId) -> bool: ...
-
-
-class NobodyKnown:
-    """An empty book."""
-
-    def x25519(self, peer: NodeId) -> bytes | None:  # noqa: ARG002 - nobody is known
-        return None
-
-    def hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
-        return True
-
-    def addresses(self, peer: NodeId) -> list[str]:  # noqa: ARG002 - as above
-        return []
-
-    def is_blocked(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
-        return False
-
-    def is_contact(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
-        return False
-
-    def seen_hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - as above
-        return False
 
 
 class Mesh:
@@ -137,13 +96,8 @@ class Mesh:
             is_blocked=self._is_blocked,
             remember_hybrid=self._seen_hybrid,
         )
-        self._channels: dict[bytes, Channel] = {}  # by the session's index
-        self._by_peer: dict[NodeId, list[Channel]] = {}
-        self._channels_made = 0
+        self._channels = ChannelTable()
         self._touched: dict[int, Channel] = {}  # by the channel's id
-        self._timers: list[
-            tuple[int, int, Channel]
-        ] = []  # heap by (due_ns, channel id); a stale one wakes us in vain
         self._effects: list[Effect] = []
         self._rare_moved = True  # a timer of sessions, links or dialler may have
         self._rare_due_ns: int | None = None
@@ -194,7 +148,7 @@ class Mesh:
                 self._sessions.next_timeout(), self.links.next_timeout(), self.dialer.next_timeout()
             )
             self._rare_moved = False
-        return earliest(self._timers[0][0] if self._timers else None, self._rare_due_ns)
+        return earliest(self._channels.next_timeout(), self._rare_due_ns)
 
     def handle_timeout(self, *, now_ns: int) -> list[Effect]:
         self._rare_moved = True
@@ -202,10 +156,8 @@ class Mesh:
             self._on_session_event(event, None, now_ns)
         for link in self.links.overdue(now_ns=now_ns):
             self._on_overdue(link, now_ns)
-        while self._timers and self._timers[0][0] <= now_ns:
-            _, _, channel = heapq.heappop(self._timers)
-            if not channel.closed:
-                self._on_channel_timer(channel, now_ns)
+        while (channel := self._channels.take_due(now_ns=now_ns)) is not None:
+            self._on_channel_timer(channel, now_ns)
         return self.flush(now_ns=now_ns)
 
     def _take_effects(self) -> list[Effect]:
@@ -222,7 +174,7 @@ class Mesh:
     def channel(self, peer: NodeId) -> Channel | None:
         """Where a new call to this peer goes; None while it has no live link or no session."""
         session = self._sessions.preferred(peer)
-        return self._channels.get(session.index) if session is not None and self.links.of(peer) else None
+        return self._channels.get(session) if self.links.of(peer) else None
 
     def touch(self, channel: Channel) -> None:
         """Its rpc was used: the next `flush` sends."""
@@ -249,7 +201,7 @@ class Mesh:
         """Let go of a peer: blocked, revoked or removed by the owner."""
         self._rare_moved = True
         self.dialer.drop(peer)
-        for channel in self._channels_of(peer):
+        for channel in self._channels.of(peer):
             channel.connection.close(0, "parted")  # a neutral word: nobody learns that they are blocked
             self._pump(channel, now_ns)
             self._close_channel(channel, reason, now_ns)
@@ -276,7 +228,7 @@ class Mesh:
             return  # whoever dialled speaks first
         expected = up.target if isinstance(up.target, bytes) else None
         session = self._sessions.preferred(expected) if expected is not None else None
-        channel = self._channels.get(session.index) if session is not None else None
+        channel = self._channels.get(session)
         if channel is not None:
             link.binding = LinkBinding(up.binding, entropy=self._entropy)
             link.due_ns = now_ns + BIND_NS
@@ -321,7 +273,7 @@ class Mesh:
             return
         self.manager.links_changed(link.peer)
         gone = not self.links.of(link.peer)
-        for channel in self._channels_of(link.peer):
+        for channel in self._channels.of(link.peer):
             for lane in lanes_of(link.id):
                 channel.connection.lane_lost(lane, now_ns=now_ns)
             channel.away_since_ns = now_ns if gone else None
@@ -338,7 +290,7 @@ class Mesh:
     def _on_writable(self, event: LinkWritable) -> None:
         link = self.links.get(event.link)
         if link is not None and link.peer is not None:
-            for channel in self._channels_of(link.peer):
+            for channel in self._channels.of(link.peer):
                 self._touched[channel.id] = channel
 
     def _bind(self, link: LinkState, session: Session, now_ns: int) -> None:
@@ -348,7 +300,7 @@ class Mesh:
         self.links.bind(link, peer)
         self.manager.links_changed(peer)
         self.dialer.met(link.up.target, peer, link.up.address, now_ns=now_ns)
-        for channel in self._channels_of(peer):
+        for channel in self._channels.of(peer):
             channel.away_since_ns = None
             self._touched[channel.id] = channel
         up = link.up
@@ -434,10 +386,10 @@ class Mesh:
             case SessionEstablished():
                 self._on_established(event, link, now_ns)
             case SessionReplaced():
-                if (channel := self._channels.get(event.old.index)) is not None:
+                if (channel := self._channels.get(event.old)) is not None:
                     self._forget_channel(channel, "peer_restarted")
             case SessionEnded():
-                if (channel := self._channels.get(event.session.index)) is not None:
+                if (channel := self._channels.get(event.session)) is not None:
                     self._forget_channel(channel, event.reason)
             case HandshakeFailed():
                 self.counts[f"handshake_{event.reason}"] += 1
@@ -457,19 +409,10 @@ class Mesh:
 
     def _on_established(self, event: SessionEstablished, link: LinkState | None, now_ns: int) -> None:
         session = event.session
-        if any(old.session.boot != session.boot for old in self._channels_of(session.peer)):
+        if any(old.session.boot != session.boot for old in self._channels.of(session.peer)):
             self._on_restart(session.peer, link, now_ns)
         contact = self.facts.is_contact(session.peer)
-        connection = Connection(
-            initiator=session.initiator,
-            now_ns=now_ns,
-            limits=CONTACT_STREAMS if contact else STRANGER_STREAMS,
-        )
-        rpc = RpcSession(connection, limits=CONTACT_CALLS if contact else STRANGER_CALLS)
-        self._channels_made += 1
-        channel = Channel(self._channels_made, session, connection, rpc)
-        self._channels[session.index] = channel
-        self._by_peer.setdefault(session.peer, []).append(channel)
+        channel = self._channels.make(session, contact=contact, now_ns=now_ns)
         self._effects.append(
             Noticed("session_established", {"peer": short_id(session.peer), "hybrid": session.hybrid})
         )
@@ -478,11 +421,7 @@ class Mesh:
         elif not self.links.of(session.peer):
             channel.away_since_ns = now_ns
         self._touched[channel.id] = channel
-        while len(self._channels) > CHANNELS_MAX:
-            away = (each for each in self._channels.values() if each.away_since_ns is not None)
-            oldest = min(away, key=lambda each: each.away_since_ns or 0, default=None)
-            if oldest is None:
-                return
+        if (oldest := self._channels.one_too_many()) is not None:
             self._close_channel(oldest, "too_many_sessions", now_ns)
 
     def _on_forgotten(self, session: Session, link: LinkState | None, now_ns: int) -> None:
@@ -493,7 +432,7 @@ class Mesh:
 
     def _on_restart(self, peer: NodeId, link: LinkState | None, now_ns: int) -> None:
         """The peer's boot changed: its old sessions are over, and its old links lead nowhere."""
-        for channel in self._channels_of(peer):
+        for channel in self._channels.of(peer):
             self._close_channel(channel, "peer_restarted", now_ns)
         for old in list(self.links.of(peer)):
             if old is not link:
@@ -503,7 +442,7 @@ class Mesh:
             self._effects.append(PeerDisconnected(peer, "peer_restarted"))
 
     def _on_record(self, event: RecordOpened, link: LinkState | None, now_ns: int) -> None:
-        channel = self._channels.get(event.session.index)
+        channel = self._channels.get(event.session)
         if channel is None:
             return
         if link is not None and link.peer is None and event.plaintext[:1] != CONTROL_FIRST:
@@ -555,9 +494,6 @@ class Mesh:
 
     # -- channels ---------------------------------------------------------------------------------------------
 
-    def _channels_of(self, peer: NodeId) -> list[Channel]:
-        return list(self._by_peer.get(peer, ()))
-
     def _pump(self, channel: Channel, now_ns: int) -> None:
         """Send all that its connection may send now, record by record, over the links that the policy picks."""
         connection, peer = channel.connection, channel.peer
@@ -574,7 +510,7 @@ class Mesh:
             self._effects.append(SendOn(link_id, frames, reliable))
         for event in connection.take_events():
             self._on_stream_event(channel, event, now_ns)
-        self._arm(channel)
+        self._channels.arm(channel)
 
     def _send_some(
         self, channel: Channel, link: LinkState, waiting: Waiting, batches: Batches, now_ns: int
@@ -615,18 +551,7 @@ class Mesh:
         batches.setdefault((link.id, path.reliable), []).append(frame)
         return True
 
-    def _arm(self, channel: Channel) -> None:
-        due_ns = channel.next_timeout()
-        if (
-            due_ns is not None
-            and not channel.closed
-            and (channel.armed_ns is None or due_ns < channel.armed_ns)
-        ):
-            channel.armed_ns = due_ns
-            heapq.heappush(self._timers, (due_ns, channel.id, channel))
-
     def _on_channel_timer(self, channel: Channel, now_ns: int) -> None:
-        channel.armed_ns = None
         if channel.away_since_ns is not None and channel.away_since_ns + AWAY_NS <= now_ns:
             self._close_channel(channel, "away_too_long", now_ns)
             return
@@ -645,11 +570,6 @@ class Mesh:
         self._forget_channel(channel, reason)
 
     def _forget_channel(self, channel: Channel, reason: str) -> None:
-        channel.closed = True
-        if self._channels.pop(channel.session.index, None) is not None:
-            siblings = self._by_peer[channel.peer]
-            siblings.remove(channel)
-            if not siblings:
-                del self._by_peer[channel.peer]
+        if self._channels.remove(channel):
             self._touched.pop(channel.id, None)
             self._effects.append(ChannelClosed(channel.id, channel.peer, reason))
