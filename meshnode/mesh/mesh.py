@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from meshnode.mesh.channel import AWAY_NS, Channel
 from meshnode.mesh.channels import ChannelTable
@@ -28,9 +28,10 @@ from meshnode.mesh.events import (
 )
 from meshnode.mesh.facts import NobodyKnown, PeerFacts
 from meshnode.mesh.links import BIND_NS, RUBBISH_MAX, UNBOUND_NS, LinkState, LinkTable
-from meshnode.mesh.paths import OVERHEAD_BYTES, lanes_of
+from meshnode.mesh.paths import lanes_of
+from meshnode.mesh.pump import Pump
 from meshnode.mesh.transport_manager import TransportManager
-from protocols.envelope import TrafficClass, decode_envelope
+from protocols.envelope import decode_envelope
 from protocols.errors import LinkError, RemoteError
 from protocols.ids import NodeId, short_id
 from protocols.keys import Identity
@@ -48,7 +49,7 @@ from protocols.session import (
     SessionTable,
 )
 from protocols.session import Event as SessionEvent
-from protocols.stream import Closed, ControlReceived, Path, Waiting
+from protocols.stream import Closed, ControlReceived
 from protocols.stream import Event as StreamEvent
 from protocols.timers import earliest
 
@@ -56,8 +57,6 @@ CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within 
 BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
 CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
 PROTOCOL_BROKEN = 1  # code of our CLOSE
-
-Batches: TypeAlias = dict[tuple[int, bool], list[bytes]]  # (link, on its reliable lane?) -> frames
 
 
 class Mesh:
@@ -96,6 +95,7 @@ class Mesh:
             is_blocked=self._is_blocked,
             remember_hybrid=self._seen_hybrid,
         )
+        self._pumps = Pump(self._sessions, self.links, self.manager)
         self._channels = ChannelTable()
         self._touched: dict[int, Channel] = {}  # by the channel's id
         self._effects: list[Effect] = []
@@ -495,61 +495,10 @@ class Mesh:
     # -- channels ---------------------------------------------------------------------------------------------
 
     def _pump(self, channel: Channel, now_ns: int) -> None:
-        """Send all that its connection may send now, record by record, over the links that the policy picks."""
-        connection, peer = channel.connection, channel.peer
-        links = self.links.of(peer)
-        batches: Batches = {}
-        for lane in connection.lanes_with_control():
-            if (link := self.links.get(lane // 2)) is not None:
-                self._next_frame(channel, link, link.paths.control, TrafficClass.INTERACTIVE, batches, now_ns)
-        while links and (waiting := connection.wants_to_send()) is not None:
-            link = self.manager.choose(peer, links, waiting.traffic, now_ns=now_ns)
-            if link is None or not self._send_some(channel, link, waiting, batches, now_ns):
-                break  # the policy says wait, or what is in the way reports back: LinkWritable, an answer, a timer
-        for (link_id, reliable), frames in batches.items():
-            self._effects.append(SendOn(link_id, frames, reliable))
-        for event in connection.take_events():
+        self._effects += self._pumps.flight(channel, now_ns=now_ns)
+        for event in channel.connection.take_events():
             self._on_stream_event(channel, event, now_ns)
         self._channels.arm(channel)
-
-    def _send_some(
-        self, channel: Channel, link: LinkState, waiting: Waiting, batches: Batches, now_ns: int
-    ) -> bool:
-        """One record over the first lane that takes it."""
-        confirmed = channel.session.confirmed  # else it must not overtake the handshake's last step
-        for path in link.paths.carrying(waiting.nbytes) if confirmed else link.paths.in_order:
-            if path.reliable:
-                queued = sum(map(len, batches.get((link.id, True), ())))
-                if link.up.backlog() + queued >= link.up.backlog_max:
-                    continue
-            if self._next_frame(channel, link, path, waiting.traffic, batches, now_ns):
-                return True
-        return False
-
-    def _next_frame(
-        self,
-        channel: Channel,
-        link: LinkState,
-        path: Path,
-        traffic: int,
-        batches: Batches,
-        now_ns: int,
-    ) -> bool:
-        """Seal one record into its batch; False when nothing may go that way now."""
-        session = channel.session
-        plaintext = channel.connection.next_record(path, session.next_counter, now_ns=now_ns)
-        if plaintext is None:
-            return False
-        frame = self._sessions.seal(
-            session,
-            plaintext,
-            traffic=traffic,
-            local=True,
-            size_max=path.bytes_max + OVERHEAD_BYTES,
-            now_ns=now_ns,
-        )
-        batches.setdefault((link.id, path.reliable), []).append(frame)
-        return True
 
     def _on_channel_timer(self, channel: Channel, now_ns: int) -> None:
         if channel.away_since_ns is not None and channel.away_since_ns + AWAY_NS <= now_ns:
