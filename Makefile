@@ -31,7 +31,7 @@ lint: $(VENV)/.dev ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 type: $(VENV)/.dev ## pyright, strict, on the whole tree
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 layers: $(VENV)/.dev ## imports run downhill
 	@$(BIN)/lint-imports
