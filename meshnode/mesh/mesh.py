@@ -122,6 +122,8 @@ class Mesh:
                 self.dialer.finished(event.target, now_ns=now_ns, failed=event.reason)
             case DeviceChanged():
                 self.manager.device_changed(event.device)
+                self.dialer.at_once_max = self.manager.energy.allowance.dials_at_once_max
+                self._wake_neighbours()
             case NetworkChanged():
                 self.dialer.hurry_all(now_ns=now_ns)
             case _:
@@ -281,6 +283,12 @@ class Mesh:
         if gone:
             self._effects.append(PeerDisconnected(link.peer, event.reason))
             self.dialer.lost(link.peer, now_ns=now_ns)
+
+    def _wake_neighbours(self) -> None:
+        """What the policy held back may go now."""
+        for peer in self.links.neighbours():
+            for channel in self._channels.of(peer):
+                self._touched[channel.id] = channel
 
     def _turn_away(self, link: LinkState, reason: str, now_ns: int) -> None:
         self._rare_moved = True

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from meshnode.mesh import ChannelClosed, LinkReceived, PeerConnected, PeerDisconnected, SendOn
+from meshnode.mesh import (
+    ChannelClosed,
+    DeviceChanged,
+    Dial,
+    LinkReceived,
+    PeerConnected,
+    PeerDisconnected,
+    SendOn,
+)
+from policies.device import DeviceState
 from protocols.envelope import TrafficClass
 from transports.api import LinkTraits
 
@@ -239,6 +248,33 @@ def test_the_first_records_of_a_session_never_overtake_its_handshake(air: Any) -
     air.run(SECOND)
     assert "early_record" not in bob.mesh.session_drops
     assert len(bob.received) == 40
+
+
+def test_on_an_empty_battery_one_dial_at_a_time_is_enough(air: Any) -> None:
+    alice = air.node("alice")
+    alice.handle(DeviceChanged(DeviceState(battery_percent=3.0, discharging=True)))
+    air.dark |= {f"memory://{number}" for number in range(8)}
+    for number in range(8):
+        alice.mesh.expect(f"memory://{number}", [f"memory://{number}"], keep=True, now_ns=0)
+    wanted = [each for each in alice.mesh.flush(now_ns=0) if isinstance(each, Dial)]
+    assert len(wanted) == 1
+
+
+def test_bulk_waits_while_the_battery_is_low_and_goes_once_there_is_mains(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(SECOND)
+    alice.handle(DeviceChanged(DeviceState(battery_percent=10.0, discharging=True)))
+    big = bytes(300_000)  # a little of it may fill up records that leave anyway
+    alice.calls(bob, big, traffic=TrafficClass.BULK)
+    air.run(10 * SECOND)
+    assert bob.received == []
+    alice.calls(bob, b"small")
+    air.run(SECOND)
+    assert bob.received == [b"small"]
+    alice.handle(DeviceChanged(DeviceState(battery_percent=10.0, discharging=False)))
+    air.run(SECOND)
+    assert bob.received == [b"small", big]
 
 
 def test_a_stranger_may_make_us_hold_little_and_few(air: Any) -> None:
