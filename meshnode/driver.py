@@ -269,9 +269,6 @@ class MeshDriver:
         self.mesh.part(peer, reason, now_ns=self.now_ns())
         self._schedule_flush()
 
-    def link(self, number: int) -> Link | None:
-        return self._links.get(number)
-
     def _schedule_flush(self) -> None:
         if not self._flushing:
             self._flushing = True

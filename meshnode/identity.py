@@ -11,7 +11,7 @@ from meshnode.realworld import real_entropy, real_wall_ns
 from meshnode.store import DirectoryLock, DiskStorage
 from meshnode.store.files import read_file
 from meshnode.world import Storage
-from protocols.directory import Revocation, open_revocation, sign_revocation
+from protocols.directory import sign_revocation
 from protocols.errors import RefusedError, StoreError
 from protocols.ids import NodeId, short_id
 from protocols.keys import (
@@ -69,11 +69,6 @@ def revoke_identity(data_dir: Path, passphrase: str | None) -> bytes:
     """A signed revocation of this identity, to be handed to any contact (`meshctl peers revoked FILE`)."""
     identity = Identity.from_seed(_seed_of(data_dir, passphrase))
     return sign_revocation(identity, real_wall_ns() // NS_PER_S)
-
-
-def read_revocation(data: bytes) -> Revocation:
-    """Raises RemoteError on anything but a signed revocation."""
-    return open_revocation(data)
 
 
 def read_passphrase(path: Path | None) -> str | None:

@@ -56,7 +56,7 @@ from protocols.timers import earliest
 CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within this time crossed
 BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
 CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
-PROTOCOL_BROKEN = 1  # code of our CLOSE
+PARTED, PROTOCOL_BROKEN = 0, 1  # codes of our CLOSE
 
 
 class Mesh:
@@ -204,8 +204,9 @@ class Mesh:
         self._rare_moved = True
         self.dialer.drop(peer)
         for channel in self._channels.of(peer):
-            channel.connection.close(0, "parted")  # a neutral word: nobody learns that they are blocked
-            self._pump(channel, now_ns)
+            self._say_good_bye(
+                channel, PARTED, "parted", now_ns
+            )  # neutral: nobody learns that they are blocked
             self._close_channel(channel, reason, now_ns)
         for link in list(self.links.of(peer)):
             self._turn_away(link, reason, now_ns)
@@ -287,8 +288,11 @@ class Mesh:
     def _wake_neighbours(self) -> None:
         """What the policy held back may go now."""
         for peer in self.links.neighbours():
-            for channel in self._channels.of(peer):
-                self._touched[channel.id] = channel
+            self._touch_all(peer)
+
+    def _touch_all(self, peer: NodeId) -> None:
+        for channel in self._channels.of(peer):
+            self._touched[channel.id] = channel
 
     def _turn_away(self, link: LinkState, reason: str, now_ns: int) -> None:
         self._rare_moved = True
@@ -298,8 +302,7 @@ class Mesh:
     def _on_writable(self, event: LinkWritable) -> None:
         link = self.links.get(event.link)
         if link is not None and link.peer is not None:
-            for channel in self._channels.of(link.peer):
-                self._touched[channel.id] = channel
+            self._touch_all(link.peer)
 
     def _bind(self, link: LinkState, session: Session, now_ns: int) -> None:
         self._rare_moved = True
@@ -468,8 +471,7 @@ class Mesh:
                     return
         except RemoteError as error:
             self.counts[error.reason] += 1
-            channel.connection.close(PROTOCOL_BROKEN, error.reason)
-            self._pump(channel, now_ns)
+            self._say_good_bye(channel, PROTOCOL_BROKEN, error.reason, now_ns)
             self._close_channel(channel, error.reason, now_ns)
             return
         self._touched[channel.id] = channel
@@ -520,6 +522,11 @@ class Mesh:
         if (due_ns := rpc.next_timeout()) is not None and due_ns <= now_ns:
             self._effects += [RpcHappened(channel, event) for event in rpc.handle_timeout(now_ns=now_ns)]
         self._touched[channel.id] = channel
+
+    def _say_good_bye(self, channel: Channel, code: int, word: str, now_ns: int) -> None:
+        """Tell the peer, where a link still can, before the session's keys go."""
+        channel.connection.close(code, word)
+        self._pump(channel, now_ns)
 
     def _close_channel(self, channel: Channel, reason: str, now_ns: int) -> None:
         """We end it; `_forget_channel` is what follows where the session ended by itself."""

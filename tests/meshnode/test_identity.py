@@ -9,11 +9,11 @@ from meshnode.identity import (
     SEED_FILE,
     export_phrase,
     load_or_create_identity,
-    read_revocation,
     restore_identity,
     revoke_identity,
 )
 from meshnode.store import DirectoryLock, DiskStorage, MemoryStorage
+from protocols.directory import open_revocation
 from protocols.errors import RefusedError
 from protocols.keys import Identity, phrase_from_seed
 
@@ -65,4 +65,4 @@ def test_a_directory_without_an_identity_says_how_to_make_one(tmp_path: Path) ->
 
 def test_a_revocation_names_the_identity_that_signed_it(tmp_path: Path) -> None:
     node = restore_identity(tmp_path, PHRASE, None)
-    assert read_revocation(revoke_identity(tmp_path, None)).node == node
+    assert open_revocation(revoke_identity(tmp_path, None)).node == node

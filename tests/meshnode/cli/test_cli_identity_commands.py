@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from meshnode.identity import read_revocation
+from protocols.directory import open_revocation
 from protocols.ids import node_id_text
 
 PHRASE = "abandon " * 23 + "art"  # the phrase of 32 zero bytes
@@ -53,7 +53,7 @@ def test_a_file_that_holds_no_passphrase_is_said(alone: Any, tmp_path: Path) -> 
 def test_a_revocation_is_signed_by_the_identity_itself(alone: Any) -> None:
     restored = alone.json("id", "restore", stdin=PHRASE)
     signed = alone.json("id", "revoke")["revocation"]
-    assert node_id_text(read_revocation(base64.b64decode(signed)).node) == restored["node_id"]
+    assert node_id_text(open_revocation(base64.b64decode(signed)).node) == restored["node_id"]
     assert alone.ctl("id", "revoke").stdout.strip()
 
 
