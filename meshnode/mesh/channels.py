@@ -58,9 +58,11 @@ class ChannelTable:
     def arm(self, channel: Channel) -> None:
         """Note when it is due; later than noted before costs nothing."""
         due_ns = channel.next_timeout()
-        if due_ns is None or channel.closed:
-            return
-        if channel.armed_ns is None or due_ns < channel.armed_ns:
+        if (
+            due_ns is not None
+            and not channel.closed
+            and (channel.armed_ns is None or due_ns < channel.armed_ns)
+        ):
             channel.armed_ns = due_ns
             heapq.heappush(self._timers, (due_ns, channel.id, channel))
 
@@ -68,10 +70,14 @@ class ChannelTable:
         return self._timers[0][0] if self._timers else None
 
     def take_due(self, *, now_ns: int) -> Channel | None:
-        """The next whose timer rang; call again until None."""
+        """The next whose timer rang, not one whose time has moved meanwhile; call again until None."""
         while self._timers and self._timers[0][0] <= now_ns:
-            _, _, channel = heapq.heappop(self._timers)
-            if not channel.closed:
-                channel.armed_ns = None
+            rang_ns, _, channel = heapq.heappop(self._timers)
+            if channel.closed or channel.armed_ns != rang_ns:
+                continue  # over, or armed anew for an earlier time
+            channel.armed_ns = None
+            due_ns = channel.next_timeout()
+            if due_ns is not None and due_ns <= now_ns:
                 return channel
+            self.arm(channel)
         return None

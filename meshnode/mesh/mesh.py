@@ -145,19 +145,24 @@ class Mesh:
 
     def next_timeout(self) -> int | None:
         """Cheap: asked after every batch of records, which move no timer but their channel's."""
+        return earliest(self._channels.next_timeout(), self._rare_timeout())
+
+    def _rare_timeout(self) -> int | None:
         if self._rare_moved:
             self._rare_due_ns = earliest(
                 self._sessions.next_timeout(), self.links.next_timeout(), self.dialer.next_timeout()
             )
             self._rare_moved = False
-        return earliest(self._channels.next_timeout(), self._rare_due_ns)
+        return self._rare_due_ns
 
     def handle_timeout(self, *, now_ns: int) -> list[Effect]:
-        self._rare_moved = True
-        for event in self._sessions.handle_timeout(now_ns=now_ns):
-            self._on_session_event(event, None, now_ns)
-        for link in self.links.overdue(now_ns=now_ns):
-            self._on_overdue(link, now_ns)
+        rare_ns = self._rare_timeout()
+        if rare_ns is not None and rare_ns <= now_ns:
+            self._rare_moved = True
+            for event in self._sessions.handle_timeout(now_ns=now_ns):
+                self._on_session_event(event, None, now_ns)
+            for link in self.links.overdue(now_ns=now_ns):
+                self._on_overdue(link, now_ns)
         while (channel := self._channels.take_due(now_ns=now_ns)) is not None:
             self._on_channel_timer(channel, now_ns)
         return self.flush(now_ns=now_ns)
