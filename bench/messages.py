@@ -3,13 +3,15 @@
 Two whole nodes as processes of their own on one disk, paired by an invite over QUIC on loopback, and asked as any
 program asks them, by `meshnode.client`:
 
-- through the control API: many callers send at once; from the first request until the last message is delivered;
+- in batches: a few callers send many messages with each request; from the first request until the last message is
+  delivered;
+- one by one: many callers send a message with each request, measured in the same way;
 - from the outbox: as many that were queued while the receiver was off; from its return until the last is delivered;
 - alone: one caller, one message at a time, `send` with wait="delivered".
 
 A message counts when it is on both disks (SQLite FULL) and its sender's node knows it; afterwards the receiver's list
 is read and compared. Beside it: what one commit costs on this disk, and one question that does nothing at all.
-Budget: 1,000 messages/s one way (aim 3,000), and alone a p50 within two commits and 5 ms.
+Budget: 1,000 messages/s one by one, 3,000 in batches, and alone a p50 within two commits and 5 ms.
 """
 
 import argparse
@@ -26,17 +28,19 @@ from typing import Self
 
 import psutil
 
-from meshnode.client import MeshClient
+from meshnode.client import MeshClient, batches
+from meshnode.control.shapes import Outgoing
 from meshnode.store import DiskStorage
 
 CLIENTS = 7  # of four connections each; the control API takes 64, and those just closed count for a moment
 LANES = 4
+BATCH_CALLERS = 2  # one batch is stored while the next is on its way
 COMMITS = 300
 QUESTIONS = 4_000
 TEXT = "x" * 100
 OUTBOX_TEST_MAX = 9_000  # messages; the outbox of one peer holds some more
 READY_S, DELIVERED_S, STOP_S = 20.0, 120.0, 5.0
-BUDGET_PER_S, AIM_PER_S, BUDGET_LONE_MS = 1_000, 3_000, 5.0
+BUDGET_PER_S, BUDGET_BATCHES_PER_S, BUDGET_LONE_MS = 1_000, 3_000, 5.0
 
 
 class Daemon:
@@ -153,7 +157,23 @@ async def many(data_dir: Path, count: int, ask: Callable[[MeshClient, int], Awai
         return time.perf_counter() - begun
 
 
-async def send_many(pair: Pair, count: int, mark: str) -> float:
+async def send_in_batches(pair: Pair, count: int, mark: str) -> float:
+    """Gives the seconds until all are stored."""
+    letters = (Outgoing(to=pair.bob_id, text=f"{mark} {number} {TEXT}") for number in range(count))
+    waiting = batches(letters)
+
+    async def caller(client: MeshClient) -> None:
+        for batch in waiting:
+            results = await client.send_many(batch)
+            assert all(each.sent is not None for each in results), results
+
+    async with MeshClient(pair.alice.data_dir) as client:
+        begun = time.perf_counter()
+        await asyncio.gather(*(caller(client) for _ in range(BATCH_CALLERS)))
+        return time.perf_counter() - begun
+
+
+async def send_one_by_one(pair: Pair, count: int, mark: str) -> float:
     async def ask(client: MeshClient, number: int) -> None:
         await client.send(pair.bob_id, f"{mark} {number} {TEXT}")
 
@@ -167,23 +187,27 @@ async def check(pair: Pair, count: int, mark: str) -> None:
     print(f"  all {count:,} arrived, once each", flush=True)
 
 
-async def through_the_api(pair: Pair, count: int) -> float:
+async def through_the_api(
+    pair: Pair, count: int, how: str, send: Callable[[Pair, int, str], Awaitable[float]]
+) -> float:
     before, cpu = time.perf_counter(), (pair.alice.cpu_s(), pair.bob.cpu_s(), time.process_time())
-    stored_s = await send_many(pair, count, "api")
+    stored_s = await send(pair, count, how)
     await pair.last("over")
     spent = time.perf_counter() - before
     used = (pair.alice.cpu_s() - cpu[0], pair.bob.cpu_s() - cpu[1], time.process_time() - cpu[2])
     each = " / ".join(f"{seconds / count * 1e6:.0f}" for seconds in used)
-    print(f"through the control API: {count / spent:,.0f} messages/s ({count / stored_s:,.0f} stored/s)")
+    print(
+        f"through the control API {how}: {count / spent:,.0f} messages/s ({count / stored_s:,.0f} stored/s)"
+    )
     print(f"  CPU us a message: sender / receiver / caller {each}")
-    await check(pair, count, "api")
+    await check(pair, count, how)
     return count / spent
 
 
 async def from_the_outbox(pair: Pair, count: int) -> float:
     """The rate between the first and the last, since the receiver's start is none of it."""
     await pair.bob.stop()
-    await send_many(pair, count, "outbox")
+    await send_one_by_one(pair, count, "outbox")
     cpu = pair.alice.cpu_s()
     starting = asyncio.create_task(pair.bob.start())
     begun, seen = 0.0, count
@@ -226,15 +250,14 @@ async def run(directory: Path, messages: int, lone: int) -> bool:
         p50, p99 = await alone(pair, lone)
         limit = 2 * commit + BUDGET_LONE_MS
         print(f"alone: delivered p50 {p50:.2f} ms, p99 {p99:.2f} ms; budget {limit:.2f} ms", flush=True)
-        rate = await through_the_api(pair, messages)
+        in_batches = await through_the_api(pair, messages, "in batches", send_in_batches)
+        one_by_one = await through_the_api(pair, messages, "one by one", send_one_by_one)
         await from_the_outbox(pair, min(messages, OUTBOX_TEST_MAX))
         p50_again, _ = await alone(pair, lone)
         commit_again = await commit_ms(directory)
         print(f"alone again: p50 {p50_again:.2f} ms; one commit {commit_again:.2f} ms")
-    kept = rate >= BUDGET_PER_S and p50 <= limit
-    print(
-        f"budget {'kept' if kept else 'MISSED'}; aim of {AIM_PER_S:,}/s {'kept' if rate >= AIM_PER_S else 'missed'}"
-    )
+    kept = one_by_one >= BUDGET_PER_S and in_batches >= BUDGET_BATCHES_PER_S and p50 <= limit
+    print(f"budget {'kept' if kept else 'MISSED'}")
     return kept
 
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,15 +13,16 @@ from meshnode.checks import run_checks
 from meshnode.control import shapes
 from meshnode.control.backend import Sample
 from meshnode.control.events import EventHub
-from meshnode.control.times import rfc3339
+from meshnode.control.problems import problem_of
 from meshnode.figures import samples_of
+from meshnode.letters import TRAFFIC, send_all
 from meshnode.mesh import LinkState
 from meshnode.node import Node
 from meshnode.services.messages import StoredMessage
 from meshnode.services.peers import AwaitedView, PeerView, VerificationView
 from meshnode.settings import effective
+from meshnode.times import rfc3339
 from policies.transport import LinkView, explain
-from protocols.envelope import TrafficClass
 from protocols.errors import LinkError, RefusedError, RemoteError
 from protocols.ids import (
     MessageId,
@@ -39,12 +40,6 @@ NS_PER_MS = 1_000_000
 PING_BYTES = 32
 INVITE_ADDRESSES_MAX = 4  # more make a QR code too dense for a phone's camera
 VERIFY_WAIT_S = 30.0  # for the other node's half of the code
-TRAFFIC = {
-    "interactive": TrafficClass.INTERACTIVE,
-    "bulk": TrafficClass.BULK,
-    "background": TrafficClass.BACKGROUND,
-    "emergency": TrafficClass.EMERGENCY,
-}
 
 
 class NodeBackend:
@@ -128,7 +123,9 @@ class NodeBackend:
     # -- peers ------------------------------------------------------------------------------------------------
 
     async def peers(self) -> list[shapes.Peer]:
-        return [self._peer(view) for view in self._node.peers.owner.peers()]
+        """Those whom nobody has met yet come last."""
+        owner = self._node.peers.owner
+        return [*map(self._peer, owner.peers()), *map(_awaited, owner.awaited())]
 
     async def resolve(self, request: shapes.PeerQuery) -> shapes.Resolved:
         peer = self._resolve(request.peer)
@@ -141,16 +138,7 @@ class NodeBackend:
             known = self._known(text)
             text = text if known is None else node_id_text(known)
         view = await self._node.peers.owner.add(text, name=request.name, addresses=addresses)
-        if isinstance(view, AwaitedView):
-            return shapes.Peer(
-                node_id="",
-                name=view.name,
-                state="known",
-                trust="stranger",
-                links=[],
-                addresses=[view.address],
-            )
-        return self._peer(view)
+        return _awaited(view) if isinstance(view, AwaitedView) else self._peer(view)
 
     async def name_peer(self, request: shapes.NamePeer) -> shapes.Peer:
         peer = self._resolve(request.peer)
@@ -192,6 +180,24 @@ class NodeBackend:
         await self._node.messages.accept_request(peer)
         self._look_for(peer)
         return self._peer(view)
+
+    async def decline_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
+        peer = self._resolve(request.peer)
+        await self._node.messages.drop_request(peer)
+        return self._peer(await self._node.peers.owner.decline(peer))
+
+    async def forget_address(self, request: shapes.ForgetAddress) -> shapes.Forgotten:
+        dialer = self._node.driver.mesh.dialer
+        forgotten = await self._node.peers.owner.forget_address(request.address)
+        dialer.drop(forgotten.address)
+        for peer in forgotten.peers:
+            dialer.drop(peer)  # it remembers addresses of its own; below it begins anew
+            self._look_for(peer)
+        return shapes.Forgotten(
+            address=forgotten.address,
+            awaited=forgotten.awaited,
+            peers=[node_id_text(peer) for peer in forgotten.peers],
+        )
 
     async def verifications(self) -> list[shapes.Verification]:
         return [_verification(view) for view in self._node.peers.verifying.pending()]
@@ -249,16 +255,26 @@ class NodeBackend:
     # -- messages ---------------------------------------------------------------------------------------------
 
     async def send(self, request: shapes.SendMessage) -> shapes.Sent:
-        to = self._resolve(request.to)
-        messages = self._node.messages
-        sent = await messages.send(
-            to, request.text, expires_s=request.expires_s, traffic=TRAFFIC[request.traffic]
-        )
-        state = sent.state
-        if request.wait is not None:
-            state = await messages.wait(sent.message_id, request.wait, timeout_s=request.timeout_s)
-        return shapes.Sent(
-            message_id=message_id_text(sent.message_id), state=state, to=node_id_text(to), trace=sent.trace
+        (outcome,) = await self._sent([request], request.wait, request.timeout_s)
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        return outcome
+
+    async def send_many(self, request: shapes.SendMany) -> list[shapes.SendResult]:
+        outcomes = await self._sent(request.messages, request.wait, request.timeout_s)
+        return [
+            shapes.SendResult(error=problem_of(each))
+            if isinstance(each, RefusedError)
+            else shapes.SendResult(sent=each)
+            for each in outcomes
+        ]
+
+    async def _sent(
+        self, asked: Sequence[shapes.Outgoing], wait: shapes.WaitFor | None, timeout_s: float
+    ) -> list[shapes.Sent | RefusedError]:
+        node = self._node
+        return await send_all(
+            node.messages, node.world.clock, self._resolve, asked, wait=wait, timeout_s=timeout_s
         )
 
     async def messages(self, request: shapes.ListMessages) -> list[shapes.Message]:
@@ -394,6 +410,12 @@ class NodeBackend:
             trace=stored.trace,
             request=stored.requested,
         )
+
+
+def _awaited(view: AwaitedView) -> shapes.Peer:
+    return shapes.Peer(
+        node_id="", name=view.name, state="known", trust="stranger", links=[], addresses=[view.address]
+    )
 
 
 def _verification(view: VerificationView) -> shapes.Verification:

@@ -79,7 +79,7 @@ async def build_node(settings: NodeSettings, world: World, *, passphrase: str | 
         world.entropy,
         record.current,
         session_hash,
-        settings=peers.PeersSettings(name=settings.name, visibility=settings.visibility),
+        name=settings.name,
         on_blocked=lambda peer: driver.part(peer, "blocked"),
         on_address=lambda address: driver.expect(address, keep=True),
     )
@@ -95,6 +95,7 @@ async def build_node(settings: NodeSettings, world: World, *, passphrase: str | 
         world.dice("messages"),
         me=identity.node_id,
         settings=settings.messages,
+        quotas=settings.quotas,
         on_request=book.note_request,
     )
     return Node(

@@ -1,18 +1,20 @@
 """The control API for Python programs, and for `meshctl`, which has no other door.
 
-async with MeshClient() as node:
-await node.send("bob", "hello", wait="delivered")
-async for message in node.follow_messages(peer="bob"):
-print(message.from_name, message.text)
+    async with MeshClient() as node:
+        await node.send("bob", "hello", wait="delivered")
+        async for message in node.follow_messages(peer="bob"):
+            print(message.from_name, message.text)
+
+docs/control-api.md says what each operation takes and gives.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -20,6 +22,7 @@ import msgspec
 from meshnode.control import shapes
 from meshnode.control.paths import default_data_dir, find_socket
 from meshnode.control.routes import EVENTS_PATH, HEALTH_PATH, METRICS_PATH, OPENAPI_PATH, route_of
+from meshnode.control.shapes import WaitFor
 from meshnode.control.sse import EventReader
 from meshnode.control.wire import Caller, Endpoint, dial, parse_url
 from protocols.errors import LinkError, MeshError, RemoteError
@@ -30,11 +33,12 @@ RESUME_TRIES_MAX = 40  # attempts to resume a stream; about half a minute, in wh
 RESUME_FIRST_S = 0.1  # before the first of them; each waits so much longer,
 RESUME_LAST_S = 1.0  # up to this
 STREAM_SILENCE_S = 60.0  # the server breaks the silence every 15 s
+BATCH_CHARS_MAX = 170_000  # in JSON a letter takes up to six bytes, and a request has 1 MiB of them
+OUTGOING_CHARS = 128  # of a message, around what it holds
 STARTED = shapes.Event(id="", kind="stream_started", at="", fields={})
 BELLS = ("stream_started", "events_missed", "message_received", "message_queued")
 
 A = TypeVar("A")
-WaitFor: TypeAlias = Literal["sent", "delivered", "read"]
 
 
 class NoDaemonError(MeshError):
@@ -153,6 +157,12 @@ class MeshClient:
     async def accept_peer(self, peer: str) -> shapes.Peer:
         return await self._ask("accept_peer", shapes.Peer, shapes.PeerQuery(peer=peer))
 
+    async def decline_peer(self, peer: str) -> shapes.Peer:
+        return await self._ask("decline_peer", shapes.Peer, shapes.PeerQuery(peer=peer))
+
+    async def forget_address(self, address: str) -> shapes.Forgotten:
+        return await self._ask("forget_address", shapes.Forgotten, shapes.ForgetAddress(address=address))
+
     async def verifications(self) -> list[shapes.Verification]:
         return await self._ask("verifications", list[shapes.Verification])
 
@@ -196,6 +206,17 @@ class MeshClient:
             to=to, text=text, wait=wait, timeout_s=timeout_s, expires_s=expires_s, traffic=traffic
         )
         return await self._ask("send", shapes.Sent, request, wait_s=timeout_s if wait else 0)
+
+    async def send_many(
+        self,
+        messages: Sequence[shapes.Outgoing],
+        *,
+        wait: WaitFor | None = None,
+        timeout_s: float = 10.0,
+    ) -> list[shapes.SendResult]:
+        """All in one request and one commit; for each, in order, what became of it. `batches` cuts longer lists."""
+        request = shapes.SendMany(messages=list(messages), wait=wait, timeout_s=timeout_s)
+        return await self._ask("send_many", list[shapes.SendResult], request, wait_s=timeout_s if wait else 0)
 
     async def messages(
         self, *, peer: str | None = None, since: str | None = None, limit: int = 100
@@ -338,6 +359,21 @@ class MeshClient:
             raise ControlError("no_access", "the node here belongs to another user of this machine") from None
         except OSError:
             raise NoDaemonError from None
+
+
+def batches(messages: Iterable[shapes.Outgoing]) -> Iterator[list[shapes.Outgoing]]:
+    """As many at a time as `MeshClient.send_many` may ask for at once."""
+    batch: list[shapes.Outgoing] = []
+    chars = 0
+    for message in messages:
+        size = OUTGOING_CHARS + len(message.to) + len(message.text)
+        if batch and (len(batch) == shapes.SEND_MANY_MAX or chars + size > BATCH_CHARS_MAX):
+            yield batch
+            batch, chars = [], 0
+        batch.append(message)
+        chars += size
+    if batch:
+        yield batch
 
 
 def _query(request: shapes.Request) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
+from policies.quotas import QuotaLimits
 from protocols.errors import SettingsError
 
 CONFIG_FILE = "config.toml"
@@ -36,6 +37,21 @@ class MessageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_receipts: bool = True
 
 
+BOX = QuotaLimits()
+
+
+class QuotaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much this node keeps for others. At a limit the newest is refused; nothing that is kept is thrown away."""
+
+    strangers: int = BOX.strangers_max  # who may have something in the request box at a time; 0: nobody
+    stranger_messages: int = BOX.sender_messages_max  # of one of them, in the box
+    stranger_bytes: int = BOX.sender_bytes_max
+    requests_bytes: int = BOX.total_bytes_max  # of all of them, in the box
+    inbox_bytes: int = 2 << 30  # of contacts' messages; messages.keep_count usually ends it far below
+    outbox_per_peer: int = 10_000  # messages that may wait for one peer
+    outbox: int = 100_000  # messages that may wait in all
+
+
 class ControlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tcp: str | None = None  # "127.0.0.1:7421": also serve there, with the token in control.token
 
@@ -47,7 +63,24 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     visibility: Literal["everyone", "contacts"] = "everyone"
     links: LinkSettings = LinkSettings()
     messages: MessageSettings = MessageSettings()
+    quotas: QuotaSettings = QuotaSettings()
     control: ControlSettings = ControlSettings()
+
+
+# What no owner may go beyond, since memory and disk must hold it and a message must fit: (table, name, least, most).
+LONGEST_BYTES = 65_536  # one text
+BOUNDS = (
+    ("messages", "expires_s", 1, 366 * DAY_S),  # what a message can say on the wire: a year and a day
+    ("messages", "keep_s", 1, 365_000 * DAY_S),  # for ever, to a person
+    ("messages", "keep_count", 1, 100_000_000),  # some 30 GB
+    ("quotas", "strangers", 0, 1_000),  # each is a row in memory; the book holds no more strangers who wait
+    ("quotas", "stranger_messages", 1, 16_384),  # with so many strangers, rows that take some 4 GB of disk
+    ("quotas", "stranger_bytes", LONGEST_BYTES, 64 << 20),  # below one text, its sender would try in vain
+    ("quotas", "requests_bytes", LONGEST_BYTES, 4 << 30),
+    ("quotas", "inbox_bytes", LONGEST_BYTES, 1 << 40),  # more text than disks of such nodes hold
+    ("quotas", "outbox_per_peer", 1, 1_000_000),  # some 300 MB of disk
+    ("quotas", "outbox", 1, 10_000_000),
+)
 
 
 def load_settings(text: str, overlay: dict[str, Any] | None = None) -> NodeSettings:
@@ -67,10 +100,10 @@ def load_settings(text: str, overlay: dict[str, Any] | None = None) -> NodeSetti
 
 
 def _check(settings: NodeSettings) -> None:
-    messages = settings.messages
-    for name in ("expires_s", "keep_s", "keep_count"):
-        if getattr(messages, name) <= 0:
-            raise SettingsError(f"{CONFIG_FILE}: messages.{name} must be above zero")
+    for table, name, low, high in BOUNDS:
+        value = getattr(getattr(settings, table), name)
+        if not low <= value <= high:
+            raise SettingsError(f"{CONFIG_FILE}: {table}.{name} is {value}; it may be {low} to {high}")
     if len(settings.name.encode()) > 64 or not settings.name.isprintable():  # the record's limit
         raise SettingsError(f"{CONFIG_FILE}: name is at most 64 bytes of printable text")
 

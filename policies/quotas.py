@@ -1,4 +1,7 @@
-"""What strangers may leave in the request box before the owner has looked at it."""
+"""What strangers may leave in the request box before the owner has looked at it.
+
+The defaults are those of the settings `quotas.*`, which an owner may change within bounds.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -23,7 +26,7 @@ class QuotaView:
 class QuotaLimits:
     sender_messages_max: int = 1_024  # a long explanation in short messages; more is a flood
     sender_bytes_max: int = 1 << 20  # 1 MiB: the largest single message, or a thousand of a page each
-    strangers_max: int = 64  # what a person can look through in one sitting
+    strangers_max: int = 64  # what a person can look through in one sitting; 0: nobody
     total_bytes_max: int = (
         8 << 20
     )  # 8 MiB: eight full senders; all strangers together cost no more disk than this
@@ -39,10 +42,7 @@ class Refuse:
     reason: RefuseReason
 
 
-DEFAULT_LIMITS = QuotaLimits()
-
-
-def decide_accept(view: QuotaView, limits: QuotaLimits = DEFAULT_LIMITS) -> Accept | Refuse:
+def decide_accept(view: QuotaView, limits: QuotaLimits) -> Accept | Refuse:
     """The newest is refused, never an older one thrown out: a flood must not wash away what came before it."""
     if view.sender_messages >= limits.sender_messages_max:
         return Refuse("sender_messages")

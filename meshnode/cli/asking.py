@@ -1,8 +1,8 @@
 """From a command to the node and back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,29 @@ def ask(question: Callable[[MeshClient], Awaitable[A]]) -> A:
             return await question(node)
 
     return asyncio.run(asked())
+
+
+class Conversation:
+    """Several questions over one connection. Between two of them Ctrl-C works as in any program."""
+
+    def __init__(self, runner: asyncio.Runner, node: MeshClient) -> None:
+        self._runner, self._node = runner, node
+
+    def ask(self, question: Callable[[MeshClient], Awaitable[A]]) -> A:
+        async def asked() -> A:
+            return await question(self._node)
+
+        return self._runner.run(asked())
+
+
+@contextmanager
+def conversation() -> Generator[Conversation]:
+    with asyncio.Runner() as runner:
+        node = MeshClient(data_dir())
+        try:
+            yield Conversation(runner, node)
+        finally:
+            runner.run(node.close())
 
 
 def follow(stream: Callable[[MeshClient], AsyncGenerator[A, None]], show: Callable[[A], None]) -> None:

@@ -4,7 +4,6 @@ from meshnode.control.backend import Backend, Sample
 from meshnode.control.events import EventHub
 from meshnode.control.paths import find_socket, socket_path
 from meshnode.control.server import ControlLimits, ControlServer
-from meshnode.control.times import rfc3339
 
 __all__ = [
     "Backend",
@@ -13,6 +12,5 @@ __all__ = [
     "EventHub",
     "Sample",
     "find_socket",
-    "rfc3339",
     "socket_path",
 ]

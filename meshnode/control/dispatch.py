@@ -4,7 +4,6 @@ import asyncio
 import traceback
 from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
-from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -21,6 +20,7 @@ from meshnode.control.http import (
 )
 from meshnode.control.metrics import CONTENT_TYPE, prometheus_text
 from meshnode.control.openapi import openapi_document
+from meshnode.control.problems import problem_of
 from meshnode.control.routes import (
     EVENTS_PATH,
     HEALTH_PATH,
@@ -29,12 +29,11 @@ from meshnode.control.routes import (
     ROUTES,
     Route,
 )
-from meshnode.control.shapes import Candidate, Event, Problem, Request
+from meshnode.control.shapes import Event, Problem, Request
 from meshnode.ports import Emit
 from protocols.errors import LinkError, RefusedError, RemoteError, SettingsError, StoreError
 
 QUERY_FIELDS_MAX = 32  # our longest query has 7
-CANDIDATES_MAX = 32
 TRACEBACK_CHARS_MAX = 8_192  # the end of it is what helps
 TRACE_BYTES = 8
 
@@ -78,9 +77,7 @@ class Dispatcher:
             return error.answer
         except RefusedError as error:
             status = STATUS_OF_CODE.get(error.code, HTTPStatus.BAD_REQUEST)
-            return error_answer(
-                status, Problem(code=error.code, message=str(error), candidates=_candidates(error))
-            )
+            return error_answer(status, problem_of(error))
         except TimeoutError as error:
             sentence = str(error) or "the peer did not answer in time; try again, or wait longer"
             return error_answer(HTTPStatus.GATEWAY_TIMEOUT, Problem(code="timed_out", message=sentence))
@@ -171,8 +168,3 @@ def _decode(route: Route, shape: type[Request], request: HttpRequest) -> Request
         return msgspec.convert(dict(pairs), shape, strict=False)
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, "bad_request", f"{request.path}: {error}") from None
-
-
-def _candidates(error: RefusedError) -> list[Candidate]:
-    found = cast("list[tuple[Any, Any]]", getattr(error, "candidates", []))
-    return [Candidate(node_id=str(node), label=str(label)) for node, label in found[:CANDIDATES_MAX]]

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from meshnode.control.shapes import Event
-from meshnode.control.times import rfc3339
+from meshnode.times import rfc3339
 from protocols.errors import RefusedError
 
 RING_MAX = 4_096  # events; minutes of a busy node, about 2 MiB

@@ -4,20 +4,20 @@ from typing import Any
 
 import msgspec
 
-from meshnode.control import routes
+from meshnode.control.routes import EVENTS_PATH, HEALTH_PATH, METRICS_PATH, OPENAPI_PATH, ROUTES, Route
 from meshnode.control.shapes import ErrorAnswer, Event, Health
 
 REFERENCE = "#/components/schemas/{name}"
 
 
 def openapi_document(version: str) -> dict[str, Any]:
-    shapes = [route.request for route in routes.ROUTES if route.request]
-    answers = [route.answer for route in routes.ROUTES]
+    shapes = [route.request for route in ROUTES if route.request]
+    answers = [route.answer for route in ROUTES]
     _, schemas = msgspec.json.schema_components(
         [*shapes, *answers, ErrorAnswer, Event, Health], ref_template=REFERENCE
     )
     paths: dict[str, Any] = {}
-    for route in routes.ROUTES:
+    for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
@@ -34,7 +34,7 @@ def openapi_document(version: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: routes.Route, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.operation,
         "summary": route.summary,
@@ -68,14 +68,12 @@ def _not_in_the_table() -> dict[str, Any]:
         "description": "Begin just after this event",
     }
     return {
-        routes.EVENTS_PATH: _get(
+        EVENTS_PATH: _get(
             "events", "All that happens, as server-sent events", "text/event-stream", _schema(Event), [resume]
         ),
-        routes.HEALTH_PATH: _get(
-            "health", "200 when well, 503 when not", "application/json", _schema(Health)
-        ),
-        routes.METRICS_PATH: _get("metrics", "Numbers for Prometheus", "text/plain", {"type": "string"}),
-        routes.OPENAPI_PATH: _get("openapi", "This document", "application/json", {"type": "object"}),
+        HEALTH_PATH: _get("health", "200 when well, 503 when not", "application/json", _schema(Health)),
+        METRICS_PATH: _get("metrics", "Numbers for Prometheus", "text/plain", {"type": "string"}),
+        OPENAPI_PATH: _get("openapi", "This document", "application/json", {"type": "object"}),
     }
 
 

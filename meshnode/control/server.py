@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
-from meshnode.control import paths
 from meshnode.control.backend import Backend
 from meshnode.control.dispatch import Dispatcher
 from meshnode.control.guard import LOOPBACK, TcpGuard
@@ -26,6 +25,7 @@ from meshnode.control.http import (
     error_answer,
     serve_connection,
 )
+from meshnode.control.paths import TOKEN_NAME, make_private, remove_socket, socket_path
 from meshnode.control.shapes import Problem
 from meshnode.ports import Emit
 from protocols.errors import LinkError, RefusedError, SettingsError, StoreError
@@ -80,9 +80,9 @@ class ControlServer:
         Raises RefusedError when another daemon answers there, SettingsError for a TCP address that isn't loopback,
         LinkError when it is taken, StoreError when the socket or the token can't be written.
         """
-        path = paths.socket_path(self._data_dir)
+        path = socket_path(self._data_dir)
         if path.parent != self._data_dir.resolve():
-            paths.make_private(path.parent)
+            make_private(path.parent)
         await _clear_stale(path)
         listener = _bind(path)
         self._socket = path
@@ -99,7 +99,7 @@ class ControlServer:
             listener.close()
         self._listeners.clear()
         if self._socket is not None:
-            paths.remove_socket(self._socket)
+            remove_socket(self._socket)
             self._socket = None
         self._backend.events.close()
         tasks = list(self._connections)
@@ -126,7 +126,7 @@ class ControlServer:
 
     def _token(self) -> str:
         """The token in the data directory, or a fresh one where there is none that could be one."""
-        path = self._data_dir / paths.TOKEN_NAME
+        path = self._data_dir / TOKEN_NAME
         try:
             if path.exists() and TOKEN.fullmatch(token := path.read_bytes()[:64].decode("latin-1").strip()):
                 path.chmod(SOCKET_MODE)
@@ -175,7 +175,7 @@ async def _clear_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     except ConnectionRefusedError:
-        paths.remove_socket(path)
+        remove_socket(path)
     except OSError as error:
         raise StoreError(f"cannot use {path}: {error.strerror}") from None
     else:

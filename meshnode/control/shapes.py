@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 MessageState: TypeAlias = Literal["queued", "sent", "delivered", "read", "expired"]
 PeerState: TypeAlias = Literal["connected", "known", "requested", "blocked"]
 Trust: TypeAlias = Literal["verified", "pinned", "met", "stranger"]
+WaitFor: TypeAlias = Literal["sent", "delivered", "read"]
 Traffic: TypeAlias = Literal["interactive", "bulk", "background", "emergency"]
 CheckState: TypeAlias = Literal["ok", "warning", "failed"]
 VerificationState: TypeAlias = Literal["waiting", "compare", "confirmed", "refused"]
@@ -18,6 +19,7 @@ VerificationState: TypeAlias = Literal["waiting", "compare", "confirmed", "refus
 DAY_S = 86_400
 WAIT_S_MAX = 3_600  # a caller who wants to wait longer follows the events
 LIST_MAX = 1_000  # messages in one answer; more are asked for with `since`
+SEND_MANY_MAX = 256  # messages in one request, stored by one commit
 PINGS_MAX = 1_000  # in one request
 PEER_CHARS_MAX = 4_096  # the longest is an invite with all its addresses
 TEXT_CHARS_MAX = 65_536  # the messages service refuses more than 64 KiB of UTF-8
@@ -36,6 +38,25 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a caller asks."""
+
+
+# Errors
+
+
+class Candidate(Answer, frozen=True, kw_only=True):
+    node_id: str
+    label: str
+
+
+class Problem(Answer, frozen=True, kw_only=True):
+    code: str  # a fixed word, for programs
+    message: str  # a sentence, for people
+    candidates: list[Candidate] = field(default_factory=list[Candidate])
+    trace: str = ""  # of an internal error: the same word stands in the log
+
+
+class ErrorAnswer(Answer, frozen=True, kw_only=True):
+    error: Problem
 
 
 # The node
@@ -123,6 +144,16 @@ class Peer(Answer, frozen=True, kw_only=True):
     hybrid: bool = False  # has had a session that is safe against quantum computers
 
 
+class ForgetAddress(Request, frozen=True, kw_only=True):
+    address: Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class Forgotten(Answer, frozen=True, kw_only=True):
+    address: str
+    awaited: bool  # somebody was awaited there
+    peers: list[str]  # NodeIds for whom it had been given
+
+
 class PeerRequest(Answer, frozen=True, kw_only=True):
     """A stranger who wrote and waits to be accepted."""
 
@@ -202,13 +233,26 @@ class RevokeInvite(Request, frozen=True, kw_only=True):
 # Messages
 
 
-class SendMessage(Request, frozen=True, kw_only=True):
+class Outgoing(Request, frozen=True, kw_only=True):
+    """One message to be sent."""
+
     to: PeerText
     text: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
-    wait: Literal["sent", "delivered", "read"] | None = None  # None: until it is safely stored here
-    timeout_s: WaitSeconds = 10.0  # how long to wait; the message itself goes on
     expires_s: ExpirySeconds | None = None  # None: the setting messages.expires_s
     traffic: Traffic = "interactive"
+
+
+class SendMessage(Outgoing, frozen=True, kw_only=True):
+    wait: WaitFor | None = None  # None: until it is safely stored here
+    timeout_s: WaitSeconds = 10.0  # how long to wait; the message itself goes on
+
+
+class SendMany(Request, frozen=True, kw_only=True):
+    """Each of them is stored whole or refused by itself; those to one peer keep their order."""
+
+    messages: Annotated[list[Outgoing], Meta(min_length=1, max_length=SEND_MANY_MAX)]
+    wait: WaitFor | None = None  # for each of them
+    timeout_s: WaitSeconds = 10.0  # for all of them together
 
 
 class Sent(Answer, frozen=True, kw_only=True):
@@ -216,6 +260,13 @@ class Sent(Answer, frozen=True, kw_only=True):
     state: MessageState  # short of `wait`: the time ran out, the message stays queued
     to: str
     trace: str = ""
+
+
+class SendResult(Answer, frozen=True, kw_only=True):
+    """What became of one of many: either word is null."""
+
+    sent: Sent | None = None
+    error: Problem | None = None  # it was refused, and is not stored
 
 
 class Message(Answer, frozen=True, kw_only=True):
@@ -295,7 +346,7 @@ class PolicyAnswer(Answer, frozen=True, kw_only=True):
     considered: list[Considered]
 
 
-# Events and errors
+# Events
 
 
 class Event(Answer, frozen=True, kw_only=True):
@@ -305,19 +356,3 @@ class Event(Answer, frozen=True, kw_only=True):
     kind: str
     at: str
     fields: dict[str, Any]
-
-
-class Candidate(Answer, frozen=True, kw_only=True):
-    node_id: str
-    label: str
-
-
-class Problem(Answer, frozen=True, kw_only=True):
-    code: str  # a fixed word, for programs
-    message: str  # a sentence, for people
-    candidates: list[Candidate] = field(default_factory=list[Candidate])
-    trace: str = ""  # of an internal error: the same word stands in the log
-
-
-class ErrorAnswer(Answer, frozen=True, kw_only=True):
-    error: Problem

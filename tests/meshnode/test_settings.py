@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshnode.settings import NodeSettings, effective, load_settings
+from meshnode.services.messages.limits import EXPIRES_S_MAX, TEXT_BYTES_MAX
+from meshnode.services.peers.limits import STRANGERS_MAX
+from meshnode.settings import BOUNDS, NodeSettings, QuotaSettings, effective, load_settings
 from protocols.errors import SettingsError
 
 
@@ -46,6 +48,31 @@ def test_text_that_is_not_toml_is_refused() -> None:
 def test_a_span_of_nothing_is_refused(key: str) -> None:
     with pytest.raises(SettingsError, match=key):
         load_settings(f"[messages]\n{key} = 0")
+
+
+@pytest.mark.parametrize(("table", "name", "low", "high"), BOUNDS)
+def test_a_value_that_cannot_be_kept_is_refused_by_name(table: str, name: str, low: int, high: int) -> None:
+    for value in (low, high):
+        settings = load_settings(f"[{table}]\n{name} = {value}")
+        assert getattr(getattr(settings, table), name) == value
+    for value in (low - 1, high + 1, 10**30):
+        with pytest.raises(SettingsError, match=rf"{table}\.{name}|\$\.{table}\.{name}"):
+            load_settings(f"[{table}]\n{name} = {value}")
+
+
+def test_every_quota_has_bounds_and_its_default_is_within() -> None:
+    bounds = {name: (low, high) for table, name, low, high in BOUNDS if table == "quotas"}
+    assert list(bounds) == list(QuotaSettings.__struct_fields__)
+    assert all(low <= getattr(QuotaSettings(), name) <= high for name, (low, high) in bounds.items())
+
+
+def test_the_bounds_are_what_messages_and_the_book_of_peers_can_keep() -> None:
+    bounds = {name: (low, high) for _, name, low, high in BOUNDS}
+    assert bounds["expires_s"][1] == EXPIRES_S_MAX
+    assert [bounds[name][0] for name in ("stranger_bytes", "requests_bytes", "inbox_bytes")] == [
+        TEXT_BYTES_MAX
+    ] * 3
+    assert bounds["strangers"][1] < STRANGERS_MAX
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "bell\\u0007"])

@@ -15,7 +15,7 @@ VIEWS = st.builds(
 
 
 def test_the_first_message_of_a_stranger_comes_in() -> None:
-    assert decide_accept(EMPTY) == Accept()
+    assert decide_accept(EMPTY, LIMITS) == Accept()
 
 
 @pytest.mark.parametrize(
@@ -28,16 +28,16 @@ def test_the_first_message_of_a_stranger_comes_in() -> None:
     ],
 )
 def test_each_limit_refuses_with_its_own_word(view: QuotaView, reason: str) -> None:
-    assert decide_accept(view) == Refuse(reason)  # type: ignore[arg-type]
+    assert decide_accept(view, LIMITS) == Refuse(reason)  # type: ignore[arg-type]
 
 
 def test_a_stranger_already_in_the_box_is_not_kept_out_by_the_number_of_strangers() -> None:
-    assert decide_accept(replace(EMPTY, strangers=64, sender_messages=1)) == Accept()
+    assert decide_accept(replace(EMPTY, strangers=64, sender_messages=1), LIMITS) == Accept()
 
 
 @given(view=VIEWS)
 def test_what_is_accepted_never_takes_the_box_over_a_limit(view: QuotaView) -> None:
-    if decide_accept(view) == Accept():
+    if decide_accept(view, LIMITS) == Accept():
         assert view.sender_messages + 1 <= LIMITS.sender_messages_max
         assert view.sender_bytes + view.size <= LIMITS.sender_bytes_max
         assert view.total_bytes + view.size <= LIMITS.total_bytes_max
@@ -47,5 +47,9 @@ def test_what_is_accepted_never_takes_the_box_over_a_limit(view: QuotaView) -> N
 def test_a_larger_message_is_never_accepted_where_a_smaller_one_was_refused(
     view: QuotaView, more: int
 ) -> None:
-    if isinstance(decide_accept(view), Refuse):
-        assert isinstance(decide_accept(replace(view, size=view.size + more)), Refuse)
+    if isinstance(decide_accept(view, LIMITS), Refuse):
+        assert isinstance(decide_accept(replace(view, size=view.size + more), LIMITS), Refuse)
+
+
+def test_an_owner_who_wants_no_strangers_gets_none() -> None:
+    assert decide_accept(EMPTY, QuotaLimits(strangers_max=0)) == Refuse("too_many_strangers")

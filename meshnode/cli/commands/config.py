@@ -32,6 +32,15 @@ keep_s = 31536000        # a year
 keep_count = 100000
 read_receipts = true
 
+[quotas]                 # at each, the newest is refused and its sender tries again; nothing kept is thrown away
+strangers = 64           # who may have something in the request box at a time; 0: nobody
+stranger_messages = 1024 # of one stranger, in the request box
+stranger_bytes = 1048576
+requests_bytes = 8388608 # of all strangers together, in the request box
+inbox_bytes = 2147483648 # of everybody else's messages
+outbox_per_peer = 10000  # messages that may wait for one peer
+outbox = 100000          # messages that may wait in all
+
 [control]
 # tcp = "127.0.0.1:7421" # serve the control API there too, with the token in control.token
 """

@@ -4,6 +4,7 @@ import click
 
 from meshnode.cli.asking import ask, follow
 from meshnode.cli.base import MeshCommand, invocation
+from meshnode.cli.completing import anybody
 from meshnode.cli.show import clean, json_line, local_time
 from meshnode.client import MeshClient
 from meshnode.control.shapes import LIST_MAX, Message
@@ -21,7 +22,7 @@ FROM_THE_FIRST = ""  # as `since`
     shape='JSON lines of {"message_id", "from", "to", "text", "at", "direction": "in|out",\n'
     ' "state": "queued|sent|delivered|read|expired", "from_name", "to_name", "trace", "request"}',
 )
-@click.option("--with", "peer", metavar="PEER", help="Only to and from this one.")
+@click.option("--with", "peer", metavar="PEER", shell_complete=anybody, help="Only to and from this one.")
 @click.option("--since", metavar="ID", help="Only what came after this message.")
 @click.option("--follow", "following", is_flag=True, help="Then show each further message as it comes.")
 @click.option(

@@ -6,6 +6,7 @@ import click
 
 from meshnode.cli.asking import ask
 from meshnode.cli.base import Failure, MeshGroup, invocation
+from meshnode.cli.completing import anybody, strangers_met, the_blocked
 from meshnode.cli.show import clean, json_line, local_time, milliseconds, show_table
 from meshnode.client import MeshClient
 from meshnode.control.shapes import Peer, Verification
@@ -58,7 +59,7 @@ def add(peer: str, name: str, address: str) -> None:
 
 
 @command.command(examples=["meshctl peers name k3v7q2ab bob"], shape=PEER)
-@click.argument("peer")
+@click.argument("peer", shell_complete=anybody)
 @click.argument("name")
 @click.option("--another-device", is_flag=True, help="The name stays with the person's other devices too.")
 def name(peer: str, name: str, *, another_device: bool) -> None:
@@ -67,31 +68,57 @@ def name(peer: str, name: str, *, another_device: bool) -> None:
 
 
 @command.command(examples=["meshctl peers block mallory"], shape=PEER)
-@click.argument("peer")
+@click.argument("peer", shell_complete=anybody)
 def block(peer: str) -> None:
     """Refuse a peer from now on, silently."""
     _tell(ask(lambda node: node.block_peer(peer)), "blocked")
 
 
 @command.command(examples=["meshctl peers unblock mallory"], shape=PEER)
-@click.argument("peer")
+@click.argument("peer", shell_complete=the_blocked)
 def unblock(peer: str) -> None:
     """Take a block back."""
     _tell(ask(lambda node: node.unblock_peer(peer)), "unblocked")
 
 
 @command.command(examples=["meshctl peers remove bob"], shape=PEER)
-@click.argument("peer")
+@click.argument("peer", shell_complete=anybody)
 def remove(peer: str) -> None:
     """Forget a peer, its name and its addresses."""
     _tell(ask(lambda node: node.remove_peer(peer)), "removed")
 
 
 @command.command(examples=["meshctl peers accept k3v7q2ab"], shape=PEER)
-@click.argument("peer")
+@click.argument("peer", shell_complete=strangers_met)
 def accept(peer: str) -> None:
     """Let a stranger in who wrote."""
     _tell(ask(lambda node: node.accept_peer(peer)), "accepted")
+
+
+@command.command(examples=["meshctl peers decline k3v7q2ab"], shape=PEER)
+@click.argument("peer", shell_complete=strangers_met)
+def decline(peer: str) -> None:
+    """Delete what a stranger wrote. It may write again; `meshctl peers block` ends that."""
+    _tell(ask(lambda node: node.decline_peer(peer)), "declined")
+
+
+@command.command(
+    "forget-address",
+    examples=["meshctl peers forget-address quic://192.168.1.7:7420"],
+    shape='{"address", "awaited", "peers": [...]}',
+)
+@click.argument("address")
+def forget_address(address: str) -> None:
+    """Call nobody at this address any more: whoever was awaited there, or was given it.
+
+    An address that a peer itself makes known stays.
+    """
+    forgotten = ask(lambda node: node.forget_address(address))
+    if invocation().as_json:
+        click.echo(json_line(forgotten))
+        return
+    whom = [one[:8] for one in forgotten.peers] + ["whoever answers there"] * forgotten.awaited
+    click.echo(f"forgotten: {clean(forgotten.address)}, where {' and '.join(whom)} was looked for")
 
 
 @command.command(
@@ -119,7 +146,7 @@ def requests() -> None:
     shape='{"node_id", "name", "state": "waiting|compare|confirmed|refused", "code"}\n'
     f"with --matches or --differs, the peer: {PEER}",
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=anybody)
 @click.option("--matches/--differs", default=None, help="Say what was seen, instead of being asked.")
 def verify(peer: str, *, matches: bool | None) -> None:
     """Make sure that it is really them: both people compare a short code.
@@ -176,6 +203,8 @@ def _how(peer: Peer) -> str:
         return "revoked by its owner"
     if peer.links:
         return ", ".join(f"{one.transport} {one.address} {milliseconds(one.rtt_ms)}" for one in peer.links)
+    if not peer.node_id:
+        return f"awaited at {', '.join(peer.addresses)}"
     return f"seen {local_time(peer.last_seen)}" if peer.last_seen else "never seen"
 
 

@@ -4,6 +4,7 @@ import click
 
 from meshnode.cli.asking import ask
 from meshnode.cli.base import Failure, MeshCommand, invocation
+from meshnode.cli.completing import anybody
 from meshnode.cli.show import clean, json_line, milliseconds
 from meshnode.control.shapes import PINGS_MAX
 
@@ -13,7 +14,7 @@ from meshnode.control.shapes import PINGS_MAX
     examples=["meshctl ping bob", "meshctl ping bob -c 20 --json"],
     shape='{"sent", "received", "rtt_ms": {"min", "p50", "p99"}, "path": [...]}',
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=anybody)
 @click.option("-c", "--count", type=click.IntRange(1, PINGS_MAX), default=4, show_default=True)
 @click.option(
     "--timeout", type=click.FloatRange(0.001, 60), default=5.0, show_default=True, help="Seconds, for each."

@@ -4,6 +4,7 @@ import click
 
 from meshnode.cli.asking import ask
 from meshnode.cli.base import MeshGroup, invocation
+from meshnode.cli.completing import anybody
 from meshnode.cli.show import clean, json_line, show_table
 from meshnode.cli.values import Size
 from meshnode.control.shapes import ExplainPolicy, Traffic
@@ -20,7 +21,7 @@ def command() -> None:
     examples=[EXPLAIN, f"{EXPLAIN} --battery 15 --discharging --metered"],
     shape='{"transport", "link", "reason", "considered": [{"transport", "score", "why"}]}',
 )
-@click.argument("peer")
+@click.argument("peer", shell_complete=anybody)
 @click.option("--size", type=Size(), default=1_024, show_default=True, help="As in 512k or 2M.")
 @click.option(
     "--class",

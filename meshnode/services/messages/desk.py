@@ -16,6 +16,7 @@ from meshnode.services.messages.outbox import Outbox
 from meshnode.services.messages.table_upkeep import Start
 from meshnode.services.messages.tables import Birth
 from meshnode.services.messages.waiters import Waiters
+from meshnode.settings import QuotaSettings
 from meshnode.world import Clock, Database
 from protocols.errors import MeshError
 from protocols.ids import MessageId, NodeId, message_id_text, node_id_text
@@ -24,10 +25,12 @@ T = TypeVar("T")
 
 
 class Desk:
-    def __init__(self, me: NodeId, store: Database, emit: Emit, clock: Clock, die: Random) -> None:
+    def __init__(
+        self, me: NodeId, store: Database, emit: Emit, clock: Clock, die: Random, quotas: QuotaSettings
+    ) -> None:
         self.me, self.store, self.emit = me, store, emit
         self.counts: Counter[str] = Counter()  # for the metrics; fixed words
-        self.outbox, self.inbox, self.waiters = Outbox(die), Inbox(), Waiters()
+        self.outbox, self.inbox, self.waiters = Outbox(die, quotas), Inbox(quotas), Waiters()
         self.bell = asyncio.Event()  # rings when the background loop must look at its times again
         self.ready = asyncio.Event()  # furnished, and running
         self.crew: asyncio.TaskGroup | None = None

@@ -4,10 +4,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from meshnode.services.messages.frames import BAD_TEXT, TEXT, UNSUPPORTED_KIND, WireMessage
-from meshnode.services.messages.limits import INBOX_BYTES_MAX
 from meshnode.services.messages.message import RequestView
-from policies.quotas import Accept, QuotaView, decide_accept
+from meshnode.settings import QuotaSettings
+from policies.quotas import Accept, QuotaLimits, QuotaView, decide_accept
 from protocols.ids import NodeId
+
+INBOX_FULL = "inbox_full"
+SETTING_OF = {  # what refuses for now -> the setting by which its owner can change that
+    INBOX_FULL: "quotas.inbox_bytes",
+    "sender_messages": "quotas.stranger_messages",
+    "sender_bytes": "quotas.stranger_bytes",
+    "too_many_strangers": "quotas.strangers",
+    "box_full": "quotas.requests_bytes",
+}
 
 
 def unusable(message: WireMessage) -> Literal["unsupported_kind", "bad_text"] | None:
@@ -26,12 +35,12 @@ class ContactGate:
 
     requested = False
 
-    def __init__(self, bytes_held: int) -> None:
-        self._left = INBOX_BYTES_MAX - bytes_held
+    def __init__(self, bytes_left: int) -> None:
+        self._left = bytes_left
 
     def refusal(self, size: int) -> str | None:
         if size > self._left:
-            return "inbox_full"
+            return INBOX_FULL
         self._left -= size
         return None
 
@@ -41,13 +50,13 @@ class StrangerGate:
 
     requested = True
 
-    def __init__(self, view: QuotaView) -> None:
-        self._view = view
+    def __init__(self, view: QuotaView, limits: QuotaLimits) -> None:
+        self._view, self._limits = view, limits
 
     def refusal(self, size: int) -> str | None:
         view = self._view
         asked = QuotaView(size, view.sender_messages, view.sender_bytes, view.strangers, view.total_bytes)
-        decision = decide_accept(asked)
+        decision = decide_accept(asked, self._limits)
         if not isinstance(decision, Accept):
             return decision.reason
         self._view = QuotaView(
@@ -71,9 +80,19 @@ class Tally:
 
 
 class Inbox:
-    """How much is in: of all contacts together, and of each stranger. The box is bounded by its quota."""
+    """How much is in: of all contacts together, and of each stranger. At a quota the newest is refused, and its sender
+    tries again later.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, quotas: QuotaSettings) -> None:
+        self._contact_bytes_max = quotas.inbox_bytes
+        self._limits = QuotaLimits(
+            sender_messages_max=quotas.stranger_messages,
+            sender_bytes_max=quotas.stranger_bytes,
+            strangers_max=quotas.strangers,
+            total_bytes_max=quotas.requests_bytes,
+        )
+        self._told: dict[str, None] = {}  # refusals that the owner has heard of
         self.contact_bytes = 0
         self.tombstones = 0  # of messages that were in
         self._box: dict[NodeId, Tally] = {}
@@ -83,10 +102,19 @@ class Inbox:
 
     def gate(self, peer: NodeId, *, contact: bool) -> Gate:
         if contact:
-            return ContactGate(self.contact_bytes)
+            return ContactGate(self._contact_bytes_max - self.contact_bytes)
         tally = self._box.get(peer, Tally())
         total = sum(each.nbytes for each in self._box.values())
-        return StrangerGate(QuotaView(0, tally.messages, tally.nbytes, len(self._box), total))
+        view = QuotaView(0, tally.messages, tally.nbytes, len(self._box), total)
+        return StrangerGate(view, self._limits)
+
+    def newly_full(self, outcome: str) -> str | None:
+        """The setting behind an outcome that is a refusal; once, until room was made. None: nothing to tell."""
+        setting = SETTING_OF.get(outcome)
+        if setting is None or outcome in self._told:
+            return None
+        self._told[outcome] = None
+        return setting
 
     def came(self, peer: NodeId, *, requested: bool, messages: int, nbytes: int, first_at_ms: int) -> None:
         """These are on disk."""
@@ -100,12 +128,15 @@ class Inbox:
         """So much of contacts' messages was deleted, and there are so many more tombstones."""
         self.contact_bytes -= nbytes
         self.tombstones += tombstones
+        if nbytes:
+            self._told.pop(INBOX_FULL, None)
 
     def has_request(self, peer: NodeId) -> bool:
         return peer in self._box
 
     def request_over(self, peer: NodeId, *, accepted: bool) -> None:
         tally = self._box.pop(peer, Tally())
+        self._told = {outcome: None for outcome in self._told if outcome == INBOX_FULL}
         if accepted:
             self.contact_bytes += tally.nbytes
 

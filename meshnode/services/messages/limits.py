@@ -20,16 +20,11 @@ RECEIPTS_PER_CALL = 512
 RECEIPT_BYTES_MAX = 64 + RECEIPTS_PER_CALL * 18
 RPC_TIMEOUT_S = 15.0  # several lossy hops there and back, and the other side's disk
 
-# Outbox. When full, one more message is refused: the owner hears of it at once, nothing kept is thrown away.
-OUTBOX_PER_PEER_MAX = 10_000
-OUTBOX_MAX = 100_000
+# Outbox. How much may wait is a setting (quotas.outbox_per_peer, quotas.outbox).
 WINDOW_MESSAGES_MAX = (
     1_024  # of one connected peer, also held in memory; the rest is read when its turn comes
 )
 WINDOW_BYTES_MAX = 1_048_576
-
-# Inbox. When full, the newest is refused ("inbox_full") and its sender tries again later.
-INBOX_BYTES_MAX = 2 << 30  # of bodies, all contacts together; keep_count usually ends it far below
 
 # Duplicates. A stored message is its own proof; a deleted one leaves a tombstone until its sender has surely given up.
 # What a sender may not know to be delivered is one batch at most: so many of its newest tombstones stay for ever, and
@@ -46,6 +41,7 @@ NODE_TEXTS_MAX = 64  # peers that are busy at the same time
 
 # Owner.
 LIST_MAX = 1_000  # messages in one answer, and ids in one command
+SEND_MANY_MAX = 256  # messages in one commit of ours; the loop stands still for some 10 ms meanwhile
 WAITERS_MAX = 1_024  # callers that wait for a state at the same time; one more is refused
 
 # Upkeep.

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from meshnode.control import rfc3339
+from meshnode.times import rfc3339
+from protocols.envelope import TrafficClass
 from protocols.ids import MessageId, NodeId, message_id_text, node_id_text
 
 State: TypeAlias = Literal["queued", "sent", "delivered", "read", "expired"]
@@ -13,6 +14,17 @@ Reached: TypeAlias = Literal["queued", "sent", "delivered", "read"]
 QUEUED, SENT, DELIVERED, READ, EXPIRED = range(5)  # as on disk, where SENT never stands: a restart forgets it
 STATES: tuple[State, ...] = ("queued", "sent", "delivered", "read", "expired")
 NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the owner writes to somebody."""
+
+    to: NodeId
+    text: str = field(repr=False)
+    expires_s: int | None = None  # None: the setting messages.expires_s
+    traffic: TrafficClass = TrafficClass.INTERACTIVE
+    reply_to: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ from meshnode.services.messages.limits import (
     BATCH_BYTES_MAX,
     BATCH_HALVINGS_MAX,
     BATCH_MESSAGES_MAX,
-    OUTBOX_MAX,
-    OUTBOX_PER_PEER_MAX,
     WINDOW_BYTES_MAX,
     WINDOW_MESSAGES_MAX,
 )
+from meshnode.settings import QuotaSettings
 from policies.backoff import backoff_range_ns
 from protocols.errors import RefusedError
 from protocols.ids import MessageId, NodeId, short_id
@@ -56,10 +55,13 @@ class _Queue:
 
 
 class Outbox:
-    """Bounded by OUTBOX_MAX messages, and by the peers that receipts are owed to."""
+    """Bounded by `quotas.outbox` messages, and by the peers that receipts are owed to.
 
-    def __init__(self, die: Random) -> None:
-        self._die = die
+    When full, one more is refused: the owner hears of it at once, nothing that is kept is thrown away.
+    """
+
+    def __init__(self, die: Random, quotas: QuotaSettings) -> None:
+        self._die, self._quotas = die, quotas
         self._queues: dict[NodeId, _Queue] = {}
         self._sent: dict[MessageId, None] = {}  # handed to a session; a part of the windows
         self._count = 0
@@ -97,14 +99,17 @@ class Outbox:
     def reserve(self, peer: NodeId) -> None:
         """Room for one more, before it is stored; `store` or `release` follows. Raises RefusedError."""
         queue = self._queues.get(peer)
-        if queue is not None and queue.count >= OUTBOX_PER_PEER_MAX:
+        if queue is not None and queue.count >= self._quotas.outbox_per_peer:
             raise RefusedError(
                 "outbox_full",
-                f"{OUTBOX_PER_PEER_MAX} messages already wait for {short_id(peer)}; send more once it was here",
+                f"{queue.count} messages already wait for {short_id(peer)}; send more once it was here, "
+                "or raise the setting quotas.outbox_per_peer",
             )
-        if self._count >= OUTBOX_MAX:
+        if self._count >= self._quotas.outbox:
             raise RefusedError(
-                "outbox_full", f"{OUTBOX_MAX} messages already wait; send more once some are delivered"
+                "outbox_full",
+                f"{self._count} messages already wait; send more once some are delivered, "
+                "or raise the setting quotas.outbox",
             )
         queue = self._queue(peer)
         queue.count += 1

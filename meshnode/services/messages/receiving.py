@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 from meshnode.ports import IncomingCall, Standings
-from meshnode.services.messages import table_in, table_out
 from meshnode.services.messages.desk import Desk
 from meshnode.services.messages.frames import (
     DELIVER,
@@ -19,7 +18,8 @@ from meshnode.services.messages.frames import (
 )
 from meshnode.services.messages.message import NS_PER_MS, StoredMessage
 from meshnode.services.messages.requests import Requests
-from meshnode.services.messages.table_in import Taken
+from meshnode.services.messages.table_in import Taken, take_in
+from meshnode.services.messages.table_out import mark_read_by_peer
 from protocols.errors import RefusedError, RemoteError, StoreError
 from protocols.ids import MessageId, NodeId
 
@@ -70,13 +70,13 @@ class Receiver:
         desk = self._desk
         gate, birth = desk.inbox.gate(peer, contact=contact), desk.birth()
         try:
-            taken = await desk.store.write(
-                lambda connection: table_in.take_in(connection, peer, batch, gate, birth)
-            )
+            taken = await desk.store.write(lambda connection: take_in(connection, peer, batch, gate, birth))
         except StoreError:
             desk.counts["store_failures"] += 1
             return [STORE_FULL]
         desk.counts.update(outcome if outcome in COUNTED else "refused_for_now" for outcome in taken.outcomes)
+        if taken.outcomes and (setting := desk.inbox.newly_full(taken.outcomes[-1])) is not None:
+            desk.emit("quota_reached", {"setting": setting, "peer": desk.node_text(peer)})
         if taken.stored:
             self._came(peer, taken, requested=not contact)
         return taken.outcomes
@@ -104,9 +104,7 @@ class Receiver:
             desk.counts["from_blocked"] += 1
             raise _store_full()
         try:
-            read, waited = await desk.store.write(
-                lambda connection: table_out.mark_read_by_peer(connection, peer, ids)
-            )
+            read, waited = await desk.store.write(lambda connection: mark_read_by_peer(connection, peer, ids))
         except StoreError:
             desk.counts["store_failures"] += 1
             raise _store_full() from None

@@ -1,8 +1,8 @@
 """The request box: strangers' messages that wait for the owner's word."""
 
-from meshnode.services.messages import table_owner
 from meshnode.services.messages.desk import Desk
 from meshnode.services.messages.message import RequestView
+from meshnode.services.messages.table_owner import accept_requested, drop_requested
 from protocols.ids import NodeId
 
 
@@ -16,7 +16,7 @@ class Requests:
     async def accept(self, peer: NodeId) -> int:
         """Its messages are a contact's from now on. Gives how many; asked again, it gives 0."""
         desk = self._desk
-        moved = await desk.store.write(lambda connection: table_owner.accept_requested(connection, peer))
+        moved = await desk.store.write(lambda connection: accept_requested(connection, peer))
         if moved:
             desk.inbox.request_over(peer, accepted=True)
         return moved
@@ -24,7 +24,7 @@ class Requests:
     async def drop(self, peer: NodeId) -> int:
         """Its messages are deleted. Gives how many."""
         desk = self._desk
-        dropped = await desk.store.write(lambda connection: table_owner.drop_requested(connection, peer))
+        dropped = await desk.store.write(lambda connection: drop_requested(connection, peer))
         if dropped:
             desk.inbox.request_over(peer, accepted=False)
             desk.inbox.tombstones += dropped

@@ -1,10 +1,9 @@
-"""Sending: what the owner writes goes to disk, and from there to whoever is connected, in order."""
+"""Sending: what waits on disk goes to whoever is connected, in order."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from meshnode.ports import Presence, Rpc, Standings
-from meshnode.services.messages import table_out
+from meshnode.ports import Presence, Rpc
 from meshnode.services.messages.desk import Desk
 from meshnode.services.messages.frames import (
     DELIVER,
@@ -12,91 +11,31 @@ from meshnode.services.messages.frames import (
     KEPT,
     RECEIPT,
     SERVICE,
-    TEXT,
-    WireMessage,
     decode_outcomes,
     encode_deliver,
     encode_receipt,
 )
 from meshnode.services.messages.limits import (
     BATCH_MESSAGES_MAX,
-    EXPIRES_S_MAX,
     RECEIPTS_PER_CALL,
     RPC_TIMEOUT_S,
-    TEXT_BYTES_MAX,
-    TRACE_BYTES,
 )
-from meshnode.services.messages.message import NS_PER_MS, QUEUED, StoredMessage
 from meshnode.services.messages.outbox import Item
-from meshnode.services.messages.tables import insert
+from meshnode.services.messages.table_out import (
+    give_up,
+    mark_delivered,
+    mark_receipts_told,
+    read_queue,
+    receipts_owed,
+)
 from protocols.envelope import TrafficClass
 from protocols.errors import LinkError, RefusedError, RemoteError, StoreError
-from protocols.ids import MESSAGE_ID_BYTES, MessageId, NodeId, short_id
+from protocols.ids import NodeId
 
 
 class Sender:
-    def __init__(
-        self, desk: Desk, rpc: Rpc, presence: Presence, standings: Standings, entropy: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, desk: Desk, rpc: Rpc, presence: Presence) -> None:
         self._desk, self._rpc, self._presence = desk, rpc, presence
-        self._standings, self._entropy = standings, entropy
-
-    # -- the owner --------------------------------------------------------------------------------------------
-
-    def compose(self, to: NodeId, text: str, expires_s: int, reply_to: MessageId | None) -> WireMessage:
-        """Raises RefusedError."""
-        if to == self._desk.me:
-            raise RefusedError("is_self", "this node is the recipient itself; choose another peer")
-        if self._standings.is_blocked(to):
-            raise RefusedError("blocked", f"{short_id(to)} is blocked; unblock it first")
-        if not 0 < expires_s <= EXPIRES_S_MAX:
-            raise RefusedError("bad_expiry", f"a message lives from 1 to {EXPIRES_S_MAX} seconds")
-        try:
-            body = text.encode()
-        except UnicodeEncodeError:
-            raise RefusedError("bad_text", "the text holds half a character; correct it") from None
-        if not 0 < len(body) <= TEXT_BYTES_MAX:
-            raise RefusedError(
-                "bad_text", f"a message has 1 to {TEXT_BYTES_MAX} bytes of text, this one {len(body)}"
-            )
-        chance = self._entropy(MESSAGE_ID_BYTES + TRACE_BYTES)
-        message_id, trace = MessageId(chance[:MESSAGE_ID_BYTES]), chance[MESSAGE_ID_BYTES:]
-        return WireMessage(message_id, TEXT, body, self._desk.wall_ms(), expires_s * 1_000, trace, reply_to)
-
-    async def queue(self, to: NodeId, message: WireMessage, traffic: TrafficClass) -> StoredMessage:
-        """Returns once it is on disk; it is on its way by then where the peer is connected."""
-        desk = self._desk
-        desk.outbox.reserve(to)
-        try:
-            if not self._standings.is_contact(to):
-                self._standings.mark_contact(to)
-            birth = desk.birth()
-            place = await desk.store.write(
-                lambda connection: insert(
-                    connection, to, message, birth, outgoing=True, state=QUEUED, traffic=int(traffic)
-                )
-            )
-        except BaseException:
-            desk.outbox.release(to)
-            raise
-        connected = self._presence.is_connected(to)
-        desk.outbox.stored(to, Item(place, message, int(traffic)), keep=connected)
-        desk.tell("message_queued", to, [(message.id, message.trace)])
-        if not connected:
-            self._presence.want(to)
-        self.kick(to)
-        desk.sweep_by(desk.now_ns() + message.ttl_ms * NS_PER_MS)
-        return StoredMessage(
-            message.id,
-            desk.me,
-            to,
-            message.body.decode(),
-            message.at_ms * NS_PER_MS,
-            "out",
-            "queued",
-            message.trace.hex(),
-            message.reply_to,
-        )
 
     # -- what happens around us -------------------------------------------------------------------------------
 
@@ -164,7 +103,7 @@ class Sender:
         after = desk.outbox.reading_from(peer)
         if after is not None:
             items, whole = await desk.store.read(
-                lambda connection: table_out.read_queue(connection, peer, after, rows_max=BATCH_MESSAGES_MAX)
+                lambda connection: read_queue(connection, peer, after, rows_max=BATCH_MESSAGES_MAX)
             )
             desk.outbox.read(peer, items, whole=whole)
         return desk.outbox.next_batch(peer)
@@ -209,8 +148,8 @@ class Sender:
         reasons = [(item.place, reason) for item, reason in hopeless]
 
         def work(connection: sqlite3.Connection) -> None:
-            table_out.mark_delivered(connection, places)
-            table_out.give_up(connection, reasons)
+            mark_delivered(connection, places)
+            give_up(connection, reasons)
 
         await desk.store.write(work)
         desk.outbox.settled(peer, [*places, *(place for place, _ in reasons)])
@@ -223,7 +162,7 @@ class Sender:
         """A courtesy: a peer that doesn't want them is not asked again."""
         desk = self._desk
         while owed := await desk.store.read(
-            lambda connection: table_out.receipts_owed(connection, peer, rows_max=RECEIPTS_PER_CALL)
+            lambda connection: receipts_owed(connection, peer, rows_max=RECEIPTS_PER_CALL)
         ):
             try:
                 await self._rpc.call(
@@ -237,9 +176,7 @@ class Sender:
             except RefusedError:
                 desk.counts["receipts_refused"] += 1
             places = [place for place, _ in owed]
-            await desk.store.write(
-                lambda connection, places=places: table_out.mark_receipts_told(connection, places)
-            )
+            await desk.store.write(lambda connection, places=places: mark_receipts_told(connection, places))
 
 
 class _NotNow(Exception):  # noqa: N818 - no error: it happens every day

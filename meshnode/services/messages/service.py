@@ -6,16 +6,26 @@ from dataclasses import replace
 from random import Random
 
 from meshnode.ports import Emit, Presence, Rpc, Standings
-from meshnode.services.messages import table_owner, table_upkeep
 from meshnode.services.messages.desk import Desk
 from meshnode.services.messages.frames import SERVICE
-from meshnode.services.messages.limits import LIST_MAX
-from meshnode.services.messages.message import STATES, Counts, Reached, RequestView, State, StoredMessage
+from meshnode.services.messages.limits import LIST_MAX, SEND_MANY_MAX
+from meshnode.services.messages.message import (
+    STATES,
+    Counts,
+    Letter,
+    Reached,
+    RequestView,
+    State,
+    StoredMessage,
+)
 from meshnode.services.messages.receiving import Receiver
 from meshnode.services.messages.requests import Requests
 from meshnode.services.messages.sending import Sender
+from meshnode.services.messages.table_owner import get_message, list_messages, mark_read_here
+from meshnode.services.messages.table_upkeep import load_start
 from meshnode.services.messages.upkeep import Upkeep
-from meshnode.settings import MessageSettings
+from meshnode.services.messages.writing import Post, Writer
+from meshnode.settings import MessageSettings, QuotaSettings
 from meshnode.world import Clock, Database
 from protocols.envelope import TrafficClass
 from protocols.errors import RefusedError
@@ -40,13 +50,15 @@ class MessagesService:
         *,
         me: NodeId,
         settings: MessageSettings,
+        quotas: QuotaSettings,
         on_request: Callable[[NodeId], None],
     ) -> None:
         """`on_request`: something from this stranger waits in the request box."""
         self._presence, self._standings, self._settings = presence, standings, settings
-        self._desk = Desk(me, store, emit, clock, die)
+        self._desk = Desk(me, store, emit, clock, die, quotas)
         self._requests = Requests(self._desk)
-        self._sender = Sender(self._desk, rpc, presence, standings, entropy)
+        self._sender = Sender(self._desk, rpc, presence)
+        self._writer = Writer(self._desk, presence, standings, entropy, self._sender.kick)
         self._receiver = Receiver(self._desk, standings, self._requests, on_request)
         self._upkeep = Upkeep(self._desk, settings)
         rpc.register(SERVICE, self._receiver.handle)
@@ -55,7 +67,7 @@ class MessagesService:
     async def run(self) -> None:
         """Serve until cancelled. Raises StoreError when the store can't be read at the start."""
         desk = self._desk
-        desk.furnish(await desk.store.read(table_upkeep.load))
+        desk.furnish(await desk.store.read(load_start))
         for peer in desk.outbox.peers_waiting():
             self._presence.want(peer)
         try:
@@ -78,10 +90,6 @@ class MessagesService:
             except TimeoutError:
                 pass  # something is due
 
-    def wake(self) -> None:
-        """Look at the clock again: it was moved, or the device slept."""
-        self._desk.bell.set()
-
     # -- writing ----------------------------------------------------------------------------------------------
 
     async def send(
@@ -97,13 +105,33 @@ class MessagesService:
 
         Raises RefusedError (blocked, too long, outbox full) or StoreError: then it is not stored and won't be sent.
         """
+        letter = Letter(to, text, expires_s, traffic, reply_to)
+        (outcome,) = await self.send_many([letter])
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        return outcome
+
+    async def send_many(self, letters: Sequence[Letter]) -> list[StoredMessage | RefusedError]:
+        """As `send`, all in one commit; for each letter, in order, what `send` would give or raise.
+
+        Raises RefusedError for more than SEND_MANY_MAX, and StoreError: then none of them is stored.
+        """
+        if len(letters) > SEND_MANY_MAX:
+            raise RefusedError("too_many", f"at most {SEND_MANY_MAX} messages at a time")
         await self._desk.ready.wait()
-        lives_s = self._settings.expires_s if expires_s is None else expires_s
-        message = self._sender.compose(to, text, lives_s, reply_to)
-        stored = await self._desk.whole(self._sender.queue(to, message, traffic))
-        if self._desk.inbox.has_request(to):
-            await self._desk.whole(self._requests.accept(to))
-        return stored
+        composed = [self._composed(letter) for letter in letters]
+        posts = [post for post in composed if isinstance(post, Post)]
+        outcomes = iter(await self._desk.whole(self._writer.queue(posts)) if posts else ())
+        for to in dict.fromkeys(post.to for post in posts):
+            if self._standings.is_contact(to) and self._desk.inbox.has_request(to):
+                await self._desk.whole(self._requests.accept(to))
+        return [next(outcomes) if isinstance(post, Post) else post for post in composed]
+
+    def _composed(self, letter: Letter) -> Post | RefusedError:
+        try:
+            return self._writer.compose(letter, self._settings.expires_s)
+        except RefusedError as error:
+            return error
 
     async def wait(self, message_id: MessageId, state: Reached, *, timeout_s: float) -> State:
         """The state once it has come at least so far, is given up, or the time is out: then it falls short.
@@ -126,9 +154,7 @@ class MessagesService:
     async def get(self, message_id: MessageId) -> StoredMessage:
         """Raises RefusedError when it isn't here."""
         me = self._desk.me
-        found = await self._desk.store.read(
-            lambda connection: table_owner.get_message(connection, me, message_id)
-        )
+        found = await self._desk.store.read(lambda connection: get_message(connection, me, message_id))
         if found is None:
             raise _unknown(message_id)
         return self._as_known(found)
@@ -148,9 +174,7 @@ class MessagesService:
         me = self._desk.me
         rows_max = max(0, min(limit, LIST_MAX))
         found = await self._desk.store.read(
-            lambda connection: table_owner.list_messages(
-                connection, me, with_, since, rows_max, oldest=oldest
-            )
+            lambda connection: list_messages(connection, me, with_, since, rows_max, oldest=oldest)
         )
         if found is None:
             assert since is not None, "only a missing `since` gives none"
@@ -167,7 +191,7 @@ class MessagesService:
     async def _mark_read(self, message_ids: Sequence[MessageId]) -> int:
         tells = self._settings.read_receipts
         senders = await self._desk.store.write(
-            lambda connection: table_owner.mark_read_here(connection, message_ids, receipt=tells)
+            lambda connection: mark_read_here(connection, message_ids, receipt=tells)
         )
         self._desk.waiters.ring(message_ids)
         if tells:

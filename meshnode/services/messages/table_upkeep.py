@@ -42,7 +42,7 @@ class Swept:
     more: bool  # there is more to do than fits one transaction
 
 
-def load(connection: sqlite3.Connection) -> Start:
+def load_start(connection: sqlite3.Connection) -> Start:
     age_ms, wall_ms = connection.execute("SELECT age_ms, wall_ms FROM age").fetchone() or (0, None)
     return Start(
         age_ms,

@@ -2,12 +2,19 @@
 
 import sqlite3
 
-from meshnode.services.messages import table_upkeep
 from meshnode.services.messages.age import plausible_wall
 from meshnode.services.messages.desk import Desk
 from meshnode.services.messages.limits import AGE_SAVE_NS, SWEEP_NS, SWEEP_ROWS_MAX, SWEEP_SOON_NS
 from meshnode.services.messages.message import NS_PER_MS
-from meshnode.services.messages.table_upkeep import Retired, Swept
+from meshnode.services.messages.table_upkeep import (
+    Retired,
+    Swept,
+    expire,
+    next_end,
+    retire,
+    save_age,
+    settle_lives,
+)
 from meshnode.settings import MessageSettings
 from protocols.errors import StoreError
 
@@ -52,8 +59,8 @@ class Upkeep:
         age_ms = desk.age.now_ms(now_ns) + off_ms
 
         def work(connection: sqlite3.Connection) -> None:
-            table_upkeep.settle_lives(connection, last_place=desk.last_place, age_ms=age_ms, off_ms=off_ms)
-            table_upkeep.save_age(connection, age_ms, plausible_wall(wall_ms))
+            settle_lives(connection, last_place=desk.last_place, age_ms=age_ms, off_ms=off_ms)
+            save_age(connection, age_ms, plausible_wall(wall_ms))
 
         await desk.store.write(work)
         desk.age.settle(off_ms)
@@ -67,10 +74,10 @@ class Upkeep:
         saves = birth.settled and now_ns >= self._save_due_ns
 
         def work(connection: sqlite3.Connection) -> Swept:
-            expired = table_upkeep.expire(connection, last_place, birth, rows_max=SWEEP_ROWS_MAX)
+            expired = expire(connection, last_place, birth, rows_max=SWEEP_ROWS_MAX)
             retired = Retired()
             if birth.settled:
-                retired = table_upkeep.retire(
+                retired = retire(
                     connection,
                     birth.age_ms,
                     tombstones,
@@ -79,9 +86,9 @@ class Upkeep:
                     rows_max=SWEEP_ROWS_MAX,
                 )
             if saves:
-                table_upkeep.save_age(connection, birth.age_ms, wall)
+                save_age(connection, birth.age_ms, wall)
             more = SWEEP_ROWS_MAX in (len(expired), retired.messages)
-            return Swept(expired, retired, table_upkeep.next_end(connection, last_place, birth), more=more)
+            return Swept(expired, retired, next_end(connection, last_place, birth), more=more)
 
         swept = await desk.store.write(work)
         if saves:

@@ -79,7 +79,7 @@ class Answers:
         record = open_record(raw)
         if record.node != peer:
             raise RefusedError("not_yours", "a node may only bring its own record")
-        self._desk.tell(self._desk.book.learn(record, raw, proved=True, now_s=self._desk.now_s()))
+        self._desk.tell(self._desk.book.learn(record, raw, now_s=self._desk.now_s()))
         self._desk.bell.set()
         return OK
 

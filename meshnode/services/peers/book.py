@@ -85,13 +85,14 @@ class ContactBook:
         """All that are kept, signed, in the order in which they were learnt."""
         return self._revocations.values()
 
-    def awaited_addresses(self) -> list[str]:
-        return list(self._awaited)
+    def awaited(self) -> list[Awaited]:
+        """The owner typed these addresses, nobody answered there yet."""
+        return self._awaited.values()
 
     # -- what peers say and do --------------------------------------------------------------------------------
 
-    def learn(self, record: NodeRecord, raw: bytes, *, proved: bool, now_s: int) -> list[Event]:
-        """A record whose signature was checked. Only the peer itself (`proved` by a session) opens a new page.
+    def learn(self, record: NodeRecord, raw: bytes, *, now_s: int) -> list[Event]:
+        """A record whose signature was checked, from the peer itself.
 
         The newer sequence wins, an equal one changes nothing. Raises RefusedError for a revoked identity.
         """
@@ -103,7 +104,7 @@ class ContactBook:
             )
         peer = self._peers.get(record.node)
         if peer is None:
-            if not proved or not self._room_for_stranger():
+            if not self._room_for_stranger():
                 return []
             peer = Peer(record.node, met_at=now_s, seen_at=now_s)
         if record.sequence <= peer.sequence:
@@ -266,11 +267,17 @@ class ContactBook:
             )
         self._awaited.put(address, Awaited(address, petname, now_s))
 
-    def forget_address(self, address: str) -> bool:
-        """Stop waiting for somebody there. False: nobody was awaited there."""
-        found = address in self._awaited
+    def forget_address(self, address: str) -> tuple[bool, list[NodeId]]:
+        """Stop waiting for somebody there, and forget where those are whom the owner or an invite gave it for.
+
+        What a peer's own record names stays. Gives whether somebody was awaited, and who is meant.
+        """
+        awaited = address in self._awaited
         self._awaited.drop(address)
-        return found
+        there = [peer for peer in self._peers.values() if address in peer.given]
+        for peer in there:
+            self._put(replace(peer, given=tuple(one for one in peer.given if one != address)))
+        return awaited, [peer.node for peer in there]
 
     # -- inside -----------------------------------------------------------------------------------------------
 

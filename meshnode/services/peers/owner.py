@@ -1,7 +1,7 @@
 """What the owner asks of the book and commands it to do. Every command is on disk before it returns."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from meshnode.ports import Presence
 from meshnode.services.peers.desk import Desk
@@ -23,8 +23,12 @@ class AwaitedView:
     address: str
     name: str
 
-    def as_dict(self) -> Mapping[str, object]:
-        return asdict(self)
+
+@dataclass(frozen=True, slots=True)
+class ForgottenAddress:
+    address: str
+    awaited: bool  # somebody was awaited there
+    peers: tuple[NodeId, ...]  # it had been given for these
 
 
 class Owner:
@@ -50,6 +54,9 @@ class Owner:
             self._view(peer)
             for peer in sorted(known, key=lambda one: (-one.trust, one.name.casefold(), one.node))
         ]
+
+    def awaited(self) -> list[AwaitedView]:
+        return [AwaitedView(one.address, one.petname) for one in self._desk.book.awaited()]
 
     def requests(self) -> list[PeerView]:
         """Strangers who wait for the owner's word."""
@@ -122,11 +129,16 @@ class Owner:
         self._runner.greet_if_connected(node)
         return self._told("peer_added", node)
 
-    async def forget_address(self, address: str) -> None:
-        """Stop waiting for somebody at this address. Raises RefusedError where nobody is awaited."""
-        if not self._desk.book.forget_address(parse_peer_address(address)):
-            raise RefusedError("unknown_address", f"nobody is awaited at {address}")
+    async def forget_address(self, text: str) -> ForgottenAddress:
+        """Call nobody at this address any more, unless a peer's own record names it. Raises RefusedError."""
+        address = parse_peer_address(text)
+        awaited, peers = self._desk.book.forget_address(address)
+        if not awaited and not peers:
+            raise RefusedError(
+                "unknown_address", f"nobody is awaited at {address}, and it was given for no peer"
+            )
         await self._desk.save()
+        return ForgottenAddress(address, awaited, tuple(peers))
 
     async def name(self, peer: NodeId, petname: str, *, another_device: bool = False) -> PeerView:
         """Pin a name; `another_device` when it is already somebody's, who has several. Raises RefusedError."""

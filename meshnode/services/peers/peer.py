@@ -1,7 +1,6 @@
 """What is kept of one NodeId."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Literal, TypeAlias
 
@@ -81,9 +80,6 @@ class PeerView:
     revoked: bool  # its owner declared the key lost; treated as blocked, for ever
     conflict: bool  # it calls itself what another NodeId is pinned as
     hybrid: bool  # has had a hybrid session
-
-    def as_dict(self) -> Mapping[str, object]:
-        return asdict(self)
 
 
 def view_of(peer: Peer, *, connected: bool, revoked: bool, conflict: bool) -> PeerView:

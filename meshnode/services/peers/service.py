@@ -8,8 +8,6 @@ request box. Nothing that was accepted is lost by that.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from meshnode.ports import Emit, Presence, Rpc
 from meshnode.services.peers.answers import Answers
@@ -21,16 +19,10 @@ from meshnode.services.peers.runner import Runner
 from meshnode.services.peers.store import load_tables
 from meshnode.services.peers.verifying import Verifying
 from meshnode.world import Clock, Database
-from protocols.directory import NodeRecord, open_record
+from protocols.directory import NodeRecord
 from protocols.errors import RefusedError
 from protocols.ids import NodeId
 from protocols.keys import Identity
-
-
-@dataclass(frozen=True, slots=True)
-class PeersSettings:
-    name: str = ""  # what invites say we are called
-    visibility: Literal["everyone", "contacts"] = "everyone"
 
 
 class PeersService:
@@ -48,20 +40,20 @@ class PeersService:
         own_record: Callable[[], bytes],
         session_hash: Callable[[NodeId], bytes | None],
         *,
-        settings: PeersSettings,
+        name: str,
         on_blocked: Callable[[NodeId], None],
         on_address: Callable[[str], None],
     ) -> None:
-        """`session_hash`: the handshake hash of the live session with a peer. `on_blocked`: close its sessions.
-        `on_address`: dial this, the owner waits for whoever is there.
+        """`session_hash`: the handshake hash of the live session with a peer. `name`: what invites say we are called.
+        `on_blocked`: close its sessions. `on_address`: dial this, the owner waits for whoever is there.
         """
         self._store, self._rpc, self._presence = store, rpc, presence
-        self._settings, self._on_address = settings, on_address
+        self._on_address = on_address
         self._desk = Desk(identity.node_id, store, emit, clock, entropy)
         self._runner = Runner(self._desk, rpc, presence, own_record, on_blocked)
         self._answers = Answers(self._desk, self._runner, session_hash)
         self.owner = Owner(self._desk, self._runner, presence, on_address)
-        self.invitations = Invitations(self._desk, identity, settings.name)
+        self.invitations = Invitations(self._desk, identity, name)
         self.verifying = Verifying(self._desk, rpc, session_hash)
 
     async def start(self) -> None:
@@ -73,8 +65,8 @@ class PeersService:
         self._presence.watch(self._watched)
         for issuer in self._desk.redemptions.worth_looking_for(now_s=self._desk.now_s()):
             self._presence.want(issuer)
-        for address in self._desk.book.awaited_addresses():
-            self._on_address(address)
+        for awaited in self._desk.book.awaited():
+            self._on_address(awaited.address)
         self._runner.greet_connected()
 
     async def run(self) -> None:
@@ -119,11 +111,6 @@ class PeersService:
         self._desk.book.remember_hybrid(peer)
         self._desk.bell.set()
 
-    def record(self, peer: NodeId) -> bytes | None:
-        """The latest record that the peer signed."""
-        known = self._desk.book.get(peer)
-        return known.record or None if known else None
-
     def known(self) -> list[NodeId]:
         """Everybody in the book, strangers too."""
         return [peer.node for peer in self._desk.book.peers()]
@@ -131,14 +118,6 @@ class PeersService:
     def contacts(self) -> list[NodeId]:
         """Whom the owner wants to be reachable for."""
         return [peer.node for peer in self._desk.book.peers() if self._desk.book.is_contact(peer.node)]
-
-    def awaited_addresses(self) -> list[str]:
-        """Addresses to keep dialling: the owner typed them, nobody answered yet."""
-        return self._desk.book.awaited_addresses()
-
-    def may_answer_unknown(self) -> bool:
-        """Whether somebody who doesn't know our NodeId gets an answer at all."""
-        return self._settings.visibility == "everyone"
 
     # -- what happens around us -------------------------------------------------------------------------------
 
@@ -153,17 +132,11 @@ class PeersService:
         book, now_s = self._desk.book, self._desk.now_s()
         if book.is_blocked(peer):
             return
-        self._desk.tell(book.learn(record, record_bytes, proved=True, now_s=now_s))
+        self._desk.tell(book.learn(record, record_bytes, now_s=now_s))
         try:
             self._desk.tell(book.seen(peer, hybrid=hybrid, dialled=dialled, now_s=now_s))
         except RefusedError as error:  # the book is full: the address goes on waiting
             self._desk.counts[error.code] += 1
-        self._desk.bell.set()
-
-    def learn(self, record_bytes: bytes) -> None:
-        """A record from elsewhere (a directory). Raises RemoteError, or RefusedError for a revoked identity."""
-        record = open_record(record_bytes)
-        self._desk.tell(self._desk.book.learn(record, record_bytes, proved=False, now_s=self._desk.now_s()))
         self._desk.bell.set()
 
     def note_request(self, peer: NodeId) -> None:

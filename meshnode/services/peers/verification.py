@@ -8,8 +8,8 @@ handshake hash of one session: should the session change in between, it is over.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from meshnode.services.peers.attempts import Attempts
@@ -31,9 +31,6 @@ class VerificationView:
     state: Literal["waiting", "compare"]
     code: str  # to read out and compare; "" until both nodes have revealed their part
     started_here: bool
-
-    def as_dict(self) -> Mapping[str, object]:
-        return asdict(self)
 
 
 @dataclass(slots=True)

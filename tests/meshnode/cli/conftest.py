@@ -49,12 +49,14 @@ class Shell:
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
-    def process(self, *words: str, program: str = "ctl", **settings: Any) -> "subprocess.Popen[str]":
+    def process(
+        self, *words: str, program: str = "ctl", stdin: bool = False, **settings: Any
+    ) -> "subprocess.Popen[str]":
         code = f"{HEED_CTRL_C}; from meshnode.cli.{program} import main; main()"
         where = ["--data-dir", str(self.data_dir)] if program == "ctl" else []
         return subprocess.Popen(
             [sys.executable, "-c", code, *where, *words],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -29,6 +29,8 @@ JSON_COMMANDS = {
     "peers unblock bob": ["node_id", "state"],
     "peers remove bob": ["node_id"],
     "peers accept bob": ["node_id", "trust"],
+    "peers decline bob": ["node_id", "trust"],
+    "peers forget-address quic://10.0.0.2:7": ["address", "awaited", "peers"],
     "peers verify bob": ["node_id", "code", "state"],
     "peers verify bob --matches": ["node_id", "trust"],
     "policy explain bob --size 2M --class bulk --battery 15 --discharging --metered --censored": [
@@ -128,6 +130,7 @@ def test_without_a_node_the_exit_code_is_3_and_the_sentence_says_what_to_do(alon
         "send bob hi --wait forever",
         "send bob hi --expires soon",
         "send bob hi --expires 900w",
+        "send bob hi --lines",
         "invite --expires 0d",
         "invite --expires 900w",
         "policy explain bob --size big",

@@ -98,7 +98,8 @@ def test_the_example_configuration_is_the_defaults_and_leaves_no_setting_out() -
         re.findall(r"^\[(\w+)\]", EXAMPLE, re.MULTILINE)
     )
     wanted = set(NodeSettings.__struct_fields__)
-    for section in (NodeSettings().links, NodeSettings().messages, NodeSettings().control):
+    defaults = NodeSettings()
+    for section in (defaults.links, defaults.messages, defaults.quotas, defaults.control):
         wanted |= set(section.__struct_fields__)
     assert names == wanted
 

@@ -146,6 +146,13 @@ class SmallNode:
     async def accept_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
         return self._peer(request, trust="met")
 
+    async def decline_peer(self, request: shapes.PeerQuery) -> shapes.Peer:
+        return self._peer(request, trust="stranger")
+
+    async def forget_address(self, request: shapes.ForgetAddress) -> shapes.Forgotten:
+        self._heard(request)
+        return shapes.Forgotten(address=request.address, awaited=True, peers=[BOB])
+
     async def verifications(self) -> list[shapes.Verification]:
         return [shapes.Verification(node_id=BOB, name="bob", state="compare", code="123 4567")]
 
@@ -172,10 +179,21 @@ class SmallNode:
 
     async def send(self, request: shapes.SendMessage) -> shapes.Sent:
         self._heard(request)
-        message = self.store(request.text, "out")
-        return shapes.Sent(
-            message_id=message.message_id, state="delivered" if request.wait else "queued", to=BOB
-        )
+        return self._sent(request.text, request.wait)
+
+    async def send_many(self, request: shapes.SendMany) -> list[shapes.SendResult]:
+        """Refuses what says "bad"."""
+        self._heard(request)
+        return [
+            shapes.SendResult(error=shapes.Problem(code="bad_text", message="that is no good"))
+            if each.text == "bad"
+            else shapes.SendResult(sent=self._sent(each.text, request.wait))
+            for each in request.messages
+        ]
+
+    def _sent(self, text: str, wait: shapes.WaitFor | None) -> shapes.Sent:
+        state = "delivered" if wait else "queued"
+        return shapes.Sent(message_id=self.store(text, "out").message_id, state=state, to=BOB)
 
     async def messages(self, request: shapes.ListMessages) -> list[shapes.Message]:
         self._heard(request)

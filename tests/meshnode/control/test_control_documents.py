@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from meshnode.client import MeshClient
-from meshnode.control import Sample, rfc3339, shapes
+from meshnode.control import Sample, shapes
 from meshnode.control.metrics import prometheus_text
 from meshnode.control.openapi import openapi_document
 from meshnode.control.paths import default_data_dir
 from meshnode.control.routes import EVENTS_PATH, HEALTH_PATH, METRICS_PATH, OPENAPI_PATH, ROUTES
+from meshnode.times import rfc3339
 from protocols.errors import LocalError
 
 PAGE = Path(__file__).parents[3] / "docs" / "control-api.md"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from meshnode.client import ControlError, MeshClient, NoDaemonError
+from meshnode.client import ControlError, MeshClient, NoDaemonError, batches
 from meshnode.control import Backend, shapes
 from meshnode.control.routes import ROUTES
 from protocols.errors import LinkError, RefusedError, RemoteError, SettingsError, StoreError
 
+ONE, TWO = shapes.Outgoing(to="bob", text="one ✓"), shapes.Outgoing(to="carol", text="two", traffic="bulk")
 CALLS: dict[str, Callable[[MeshClient], Awaitable[object]]] = {
     "identity": lambda node: node.identity(),
     "status": lambda node: node.status(),
@@ -31,6 +32,8 @@ CALLS: dict[str, Callable[[MeshClient], Awaitable[object]]] = {
     "remove_peer": lambda node: node.remove_peer("bob"),
     "peer_requests": lambda node: node.peer_requests(),
     "accept_peer": lambda node: node.accept_peer("bob"),
+    "decline_peer": lambda node: node.decline_peer("bob"),
+    "forget_address": lambda node: node.forget_address("quic://10.0.0.2:7"),
     "verifications": lambda node: node.verifications(),
     "verify_peer": lambda node: node.verify_peer("bob"),
     "confirm_verification": lambda node: node.confirm_verification("bob", matches=True),
@@ -39,6 +42,7 @@ CALLS: dict[str, Callable[[MeshClient], Awaitable[object]]] = {
     "invites": lambda node: node.invites(),
     "revoke_invite": lambda node: node.revoke_invite("i1"),
     "send": lambda node: node.send("bob", "hi ✓", wait="delivered"),
+    "send_many": lambda node: node.send_many([ONE, TWO], wait="sent", timeout_s=3),
     "messages": lambda node: node.messages(peer="bob", limit=5),
     "mark_read": lambda node: node.mark_read(["m1", "m2"]),
     "ping": lambda node: node.ping("bob", count=2),
@@ -51,6 +55,8 @@ REQUESTS = {
     "resolve": shapes.PeerQuery(peer="bob & co/?#ü"),
     "create_invite": shapes.CreateInvite(expires_s=60, uses=3),
     "send": shapes.SendMessage(to="bob", text="hi ✓", wait="delivered"),
+    "send_many": shapes.SendMany(messages=[ONE, TWO], wait="sent", timeout_s=3),
+    "forget_address": shapes.ForgetAddress(address="quic://10.0.0.2:7"),
     "messages": shapes.ListMessages(peer="bob", limit=5),
     "explain_policy": shapes.ExplainPolicy(
         peer="bob", traffic="bulk", battery=15, discharging=True, metered=False
@@ -149,6 +155,31 @@ async def test_a_value_out_of_bounds_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(ControlError, match=complaint):
         await client.messages(**change)
+
+
+async def test_each_of_many_has_a_result_of_its_own(client: MeshClient) -> None:
+    letters = [shapes.Outgoing(to="bob", text=text) for text in ("one", "bad", "two")]
+    results = await client.send_many(letters)
+    assert [each.error.code if each.error else each.sent and each.sent.message_id for each in results] == [
+        *("m1", "bad_text", "m2")
+    ]
+
+
+@pytest.mark.parametrize("count", [0, shapes.SEND_MANY_MAX + 1])
+async def test_a_request_for_none_or_too_many_is_refused(client: MeshClient, count: int) -> None:
+    with pytest.raises(ControlError, match=r"\$\.messages"):
+        await client.send_many([ONE] * count)
+
+
+async def test_what_is_too_much_for_one_request_goes_in_several(client: MeshClient, node: Any) -> None:
+    many = [shapes.Outgoing(to="bob", text=str(number)) for number in range(shapes.SEND_MANY_MAX + 1)]
+    large = [shapes.Outgoing(to="bob", text="\x1f" * shapes.TEXT_CHARS_MAX) for _ in range(3)]
+    cut = [*batches([*many, *large])]
+    assert [len(batch) for batch in cut] == [shapes.SEND_MANY_MAX, 3, 1]
+    for batch in cut:
+        await client.send_many(batch)
+    assert [message for request in node.asked for message in request.messages] == [*many, *large]
+    assert [*batches([])] == []
 
 
 async def test_no_daemon_is_an_error_of_its_own(tmp_path: Path) -> None:

@@ -55,7 +55,39 @@ async def test_who_is_visible_to_contacts_only_is_found_by_no_stranger(town: Any
     assert (await carol.tell.peers(), await bob.tell.peers()) == ([], [])
     await carol.tell.add_peer(shapes.AddPeer(peer=bob.address))
     await town.pass_s(60)
-    assert (await carol.tell.peers(), await bob.tell.peers()) == ([], [])
+    assert await bob.tell.peers() == []
+    [awaited] = await carol.tell.peers()
+    assert (awaited.node_id, awaited.addresses) == ("", [bob.address])
+
+
+async def test_an_address_that_is_forgotten_is_called_no_more(town: Any) -> None:
+    alice, bob = await town.node("alice"), town.home("bob")
+    await alice.tell.add_peer(shapes.AddPeer(peer=bob.address))
+    await town.pass_s(60)
+    forgotten = await alice.tell.forget_address(shapes.ForgetAddress(address=bob.address))
+    assert forgotten == shapes.Forgotten(address=bob.address, awaited=True, peers=[])
+    await bob.start()
+    await town.pass_s(600)
+    assert (await alice.tell.peers(), await bob.tell.peers()) == ([], [])
+    with pytest.raises(RefusedError, match="nobody is awaited"):
+        await alice.tell.forget_address(shapes.ForgetAddress(address=bob.address))
+
+
+async def test_a_peer_whose_given_address_is_forgotten_is_still_called_where_its_record_says(
+    town: Any,
+) -> None:
+    alice, bob = await town.friends("alice", "bob")
+    await alice.tell.add_peer(shapes.AddPeer(peer=bob.id, address="memory://old"))
+    await bob.stop()
+    await alice.loses(bob)
+    forgotten = await alice.tell.forget_address(shapes.ForgetAddress(address="memory://old"))
+    assert forgotten.peers == [bob.id]
+    peer = await alice.peer(bob)
+    assert peer is not None
+    assert peer.addresses == [bob.address]
+    seen = await alice.loses(bob)
+    await bob.start()
+    await alice.meets(bob, after=seen)
 
 
 async def test_a_contact_who_is_blocked_is_not_called_when_seen(town: Any) -> None:

@@ -113,6 +113,33 @@ async def test_a_stranger_waits_in_the_request_box_until_accepted(town: Any) -> 
     assert not message.request
 
 
+async def test_a_stranger_who_is_declined_leaves_nothing_and_may_write_again(town: Any) -> None:
+    alice, eve = await town.node("alice"), await town.node("eve")
+    await eve.tell.add_peer(shapes.AddPeer(peer=alice.id, address=alice.address))
+    await eve.send(alice, "let me in", wait="delivered")
+    assert (await alice.tell.decline_peer(query(eve))).trust == "stranger"
+    assert await alice.tell.peer_requests() == []
+    assert (await alice.tell.status()).requests == 0
+    assert await alice.texts() == []
+    assert (await eve.send(alice, "please", wait="delivered")).state == "delivered"
+    assert [each.node_id for each in await alice.tell.peer_requests()] == [eve.id]
+
+
+async def test_many_messages_go_in_one_request_and_each_has_its_own_result(town: Any) -> None:
+    alice, bob, carol = await town.friends("alice", "bob", "carol")
+    await carol.stop()
+    await alice.loses(carol)
+    asked = [("bob", "one"), ("nobody", "lost"), ("bob", ""), (carol.id, "later"), ("bob", "two")]
+    request = shapes.SendMany(
+        messages=[shapes.Outgoing(to=to, text=text) for to, text in asked], wait="delivered", timeout_s=30
+    )
+    results = await alice.tell.send_many(request)
+    told = [each.error.code if each.error else each.sent and each.sent.state for each in results]
+    assert told == ["delivered", "unknown_peer", "bad_text", "queued", "delivered"]
+    assert await bob.texts() == ["one", "two"]
+    assert [await alice.texts("out")] == [["one", "later", "two"]]
+
+
 async def test_a_stranger_who_was_accepted_is_looked_for_though_away(town: Any) -> None:
     alice, eve = await town.node("alice", mdns=True), await town.node("eve", mdns=True)
     await eve.meets(alice)

@@ -16,7 +16,7 @@ import pytest
 
 from meshnode.ports import IncomingCall, OutgoingCall
 from meshnode.services.messages import DATABASE, MIGRATIONS, MessagesService, StoredMessage
-from meshnode.settings import MessageSettings
+from meshnode.settings import MessageSettings, QuotaSettings
 from meshnode.store import MemoryStorage
 from meshnode.world import Database
 from protocols.envelope import TrafficClass
@@ -136,7 +136,7 @@ class Node:
         self.net, self.name = net, name
         self.id = NodeId(hashlib.sha256(name.encode()).digest())
         self.clock, self.storage = HandClock(), MemoryStorage()
-        self.settings = MessageSettings()
+        self.settings, self.quotas = MessageSettings(), QuotaSettings()
         self.events: list[tuple[str, Mapping[str, object]]] = []
         self.contacts: dict[NodeId, None] = {}
         self.blocked: dict[NodeId, None] = {}
@@ -170,6 +170,7 @@ class Node:
             Random(f"{self.name}/backoff"),
             me=self.id,
             settings=self.settings,
+            quotas=self.quotas,
             on_request=self.requested.append,
         )
         self._task = asyncio.ensure_future(self.service.run())
@@ -229,7 +230,11 @@ class Node:
 
     def pass_s(self, seconds: float) -> None:
         self.clock.pass_s(seconds)
-        self.service.wake()
+        self.look_at_the_clock()
+
+    def look_at_the_clock(self) -> None:
+        """Real timers would ring; these clocks are moved by hand."""
+        self.service._desk.bell.set()
 
     async def hear(self, sender: "Node", method: str, body: bytes) -> bytes:
         """Answer a request that got here although nothing else of the sender does."""
@@ -348,9 +353,11 @@ async def new_node(net: Net) -> AsyncIterator[Callable[..., Awaitable[Node]]]:
     """Makes and starts a node. All are stopped at the end."""
     made: list[Node] = []
 
-    async def make(name: str, settings: MessageSettings | None = None) -> Node:
+    async def make(
+        name: str, settings: MessageSettings | None = None, quotas: QuotaSettings | None = None
+    ) -> Node:
         node = Node(net, name)
-        node.settings = settings or MessageSettings()
+        node.settings, node.quotas = settings or MessageSettings(), quotas or QuotaSettings()
         made.append(node)
         return await node.start()
 

@@ -11,12 +11,11 @@ from meshnode.services.messages.frames import WireMessage
 from meshnode.services.messages.limits import (
     BATCH_BYTES_MAX,
     BATCH_MESSAGES_MAX,
-    OUTBOX_MAX,
-    OUTBOX_PER_PEER_MAX,
     TEXT_BYTES_MAX,
     WINDOW_MESSAGES_MAX,
 )
 from meshnode.services.messages.outbox import Item, Outbox
+from meshnode.settings import QuotaSettings
 from policies.backoff import backoff_range_ns
 from protocols.errors import RefusedError
 from protocols.ids import MessageId, NodeId
@@ -31,7 +30,7 @@ def item(place: int, *, body: bytes = b"hi", traffic: int = 0) -> Item:
 
 
 def new_outbox() -> Outbox:
-    return Outbox(Random("die"))
+    return Outbox(Random("die"), QuotaSettings())
 
 
 def filled(*items: Item) -> Outbox:
@@ -148,11 +147,13 @@ def test_a_peer_for_whom_nothing_waits_is_forgotten() -> None:
     assert outbox.peers() == []
 
 
-@pytest.mark.parametrize(("peers", "each"), [(1, OUTBOX_PER_PEER_MAX), (20, OUTBOX_MAX // 20)])
-def test_a_full_outbox_refuses(peers: int, each: int) -> None:
-    outbox = new_outbox()
+@pytest.mark.parametrize(
+    ("peers", "each", "setting"), [(1, 10, r"quotas\.outbox_per_peer"), (4, 5, r"quotas\.outbox$")]
+)
+def test_a_full_outbox_refuses_and_names_the_setting(peers: int, each: int, setting: str) -> None:
+    outbox = Outbox(Random("die"), QuotaSettings(outbox_per_peer=10, outbox=20))
     outbox.furnish([(NodeId(bytes([peer]) * 32), each) for peer in range(peers)], [])
-    with pytest.raises(RefusedError, match="already wait"):
+    with pytest.raises(RefusedError, match=setting):
         outbox.reserve(NodeId(bytes(32)))
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meshnode.services.messages import Letter, StoredMessage
 from meshnode.services.messages.frames import WireMessage, decode_outcomes, encode_deliver, encode_receipt
-from meshnode.services.messages.limits import LIST_MAX, OUTBOX_PER_PEER_MAX, TEXT_BYTES_MAX, WAITERS_MAX
+from meshnode.services.messages.limits import LIST_MAX, SEND_MANY_MAX, TEXT_BYTES_MAX, WAITERS_MAX
 from meshnode.services.messages.waiters import Waiters
-from meshnode.settings import MessageSettings
+from meshnode.settings import MessageSettings, QuotaSettings
 from policies.quotas import QuotaLimits
 from protocols.errors import RefusedError, StoreError
 from protocols.ids import MessageId
@@ -50,12 +51,59 @@ async def test_writing_to_somebody_makes_a_contact_of_them(alice: Node, bob: Nod
     assert alice.is_contact(bob.id)
 
 
-async def test_an_outbox_that_is_full_refuses_the_newest(alice: Node, bob: Node) -> None:
-    await alice.service.send(bob.id, "first")
-    for _ in range(OUTBOX_PER_PEER_MAX - 1):
-        alice.service._desk.outbox.reserve(bob.id)
-    assert await refusal(alice.service.send(bob.id, "one too many")) == "outbox_full"
-    assert await alice.texts() == ["first"]
+async def test_an_outbox_that_is_full_refuses_the_newest(
+    bob: Node, new_node: Callable[..., Awaitable[Node]]
+) -> None:
+    carol = await new_node("carol", quotas=QuotaSettings(outbox_per_peer=1))
+    await carol.service.send(bob.id, "first")
+    assert await refusal(carol.service.send(bob.id, "one too many")) == "outbox_full"
+    assert await carol.texts() == ["first"]
+
+
+async def test_many_are_stored_by_one_commit_in_order(net: Net, alice: Node, bob: Node) -> None:
+    await alice.until(lambda: alice.database.writes > 0)  # the first sweep
+    before = alice.database.writes
+    texts = [f"{number}" for number in range(SEND_MANY_MAX)]
+    sent = await alice.service.send_many([Letter(bob.id, text) for text in texts])
+    assert alice.database.writes == before + 1
+    assert [one.text for one in sent if isinstance(one, StoredMessage)] == texts
+    net.connect(alice, bob)
+    await alice.delivered([one.message_id for one in sent if isinstance(one, StoredMessage)])
+    assert await bob.texts() == texts
+
+
+async def test_each_of_many_is_refused_by_itself(bob: Node, new_node: Callable[..., Awaitable[Node]]) -> None:
+    carol = await new_node("carol", quotas=QuotaSettings(outbox_per_peer=2))
+    texts = ["one", "", "two", "three"]
+    letters = [Letter(carol.id, "to me"), *(Letter(bob.id, text) for text in texts)]
+    outcomes = await carol.service.send_many(letters)
+    told = [one.code if isinstance(one, RefusedError) else one.text for one in outcomes]
+    assert told == ["is_self", "one", "bad_text", "two", "outbox_full"]
+    assert await carol.texts() == ["one", "two"]
+    assert (await carol.service.counts()).queued == 2
+
+
+async def test_a_full_book_of_peers_refuses_a_new_recipient_and_takes_no_room(
+    alice: Node, bob: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_peer: object) -> None:
+        raise RefusedError("too_many_contacts", "remove one first")
+
+    monkeypatch.setattr(alice, "mark_contact", full)
+    assert await refusal(alice.service.send(bob.id, "hi")) == "too_many_contacts"
+    assert (await alice.service.counts()).queued == 0
+
+
+async def test_a_full_disk_stores_none_of_many(alice: Node, bob: Node) -> None:
+    alice.database.full = True
+    with pytest.raises(StoreError):
+        await alice.service.send_many([Letter(bob.id, "one"), Letter(bob.id, "two")])
+    assert (await alice.service.counts()).queued == 0
+
+
+async def test_more_than_one_commit_may_hold_are_refused(alice: Node, bob: Node) -> None:
+    letters = [Letter(bob.id, "hi")] * (SEND_MANY_MAX + 1)
+    assert await refusal(alice.service.send_many(letters)) == "too_many"
 
 
 async def test_a_full_disk_promises_nothing(net: Net, alice: Node, bob: Node) -> None:

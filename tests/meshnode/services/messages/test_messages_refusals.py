@@ -20,10 +20,10 @@ from meshnode.services.messages.frames import (
     encode_outcomes,
     encode_receipt,
 )
-from meshnode.services.messages.limits import INBOX_BYTES_MAX
+from meshnode.settings import QuotaSettings
 from protocols.codec import encode
 from protocols.errors import RefusedError
-from protocols.ids import MessageId
+from protocols.ids import MessageId, node_id_text
 
 if TYPE_CHECKING:
     from conftest import Net, Node
@@ -85,10 +85,50 @@ async def test_a_receipt_counts_though_its_sender_went_away_meanwhile(
 
 async def test_one_that_must_wait_holds_up_those_behind_it(net: Net, alice: Node, bob: Node) -> None:
     net.connect(alice, bob)
-    bob.service._desk.inbox.contact_bytes = INBOX_BYTES_MAX - 2
+    bob.service._desk.inbox.contact_bytes = QuotaSettings().inbox_bytes - 2
     small, large = message(1), message(2, body=b"too large")
     assert await deliver(alice, bob, small, large, message(3, body=b"")) == ["accepted", "inbox_full"]
     assert await deliver(alice, bob, small) == ["duplicate"], "what is known needs no room"
+
+
+@pytest.mark.parametrize(
+    ("quotas", "outcome", "setting"),
+    [
+        (QuotaSettings(strangers=0), "too_many_strangers", "quotas.strangers"),
+        (QuotaSettings(stranger_messages=1), "sender_messages", "quotas.stranger_messages"),
+        (QuotaSettings(stranger_bytes=3), "sender_bytes", "quotas.stranger_bytes"),
+        (QuotaSettings(requests_bytes=3), "box_full", "quotas.requests_bytes"),
+        (QuotaSettings(inbox_bytes=3), "inbox_full", "quotas.inbox_bytes"),
+    ],
+)
+async def test_the_owner_hears_once_which_setting_keeps_messages_out(
+    net: Net,
+    alice: Node,
+    new_node: Callable[..., Awaitable[Node]],
+    quotas: QuotaSettings,
+    outcome: str,
+    setting: str,
+) -> None:
+    carol = await new_node("carol", quotas=quotas)
+    if outcome == "inbox_full":
+        carol.contacts[alice.id] = None
+    net.connect(alice, carol)
+    for _ in range(3):
+        outcomes = await deliver(alice, carol, message(1), message(2))
+        assert outcomes[-1] == outcome
+    told = [fields for name, fields in carol.events if name == "quota_reached"]
+    assert told == [{"setting": setting, "peer": node_id_text(alice.id)}]
+
+
+async def test_a_quota_is_told_of_again_once_there_was_room(
+    net: Net, alice: Node, new_node: Callable[..., Awaitable[Node]]
+) -> None:
+    carol = await new_node("carol", quotas=QuotaSettings(stranger_messages=1))
+    net.connect(alice, carol)
+    await deliver(alice, carol, message(1), message(2))
+    await carol.service.drop_request(alice.id)
+    await deliver(alice, carol, message(3), message(4))
+    assert [name for name, _ in carol.events].count("quota_reached") == 2
 
 
 async def test_what_can_never_be_taken_does_not_hold_up_the_rest(net: Net, alice: Node, bob: Node) -> None:

@@ -36,7 +36,7 @@ WEEK_S = 7 * DAY_S
 async def swept(node: Node) -> None:
     """Waits until a sweep that begins now has been on disk."""
     before = node.database.writes
-    node.service.wake()
+    node.look_at_the_clock()
     await node.until(lambda: node.database.writes > before)
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 import pytest
 
 from meshnode.ports import IncomingCall, OutgoingCall
-from meshnode.services.peers import DATABASE, MIGRATIONS, PeersService, PeersSettings
+from meshnode.services.peers import DATABASE, MIGRATIONS, PeersService
 from meshnode.store import MemoryStorage
 from meshnode.world import Database
 from protocols.directory import open_record, sign_record
@@ -143,7 +143,7 @@ class Node:
         self._seed = seed
         net.nodes[self.id] = self
 
-    async def start(self, settings: PeersSettings | None = None) -> "Node":
+    async def start(self) -> "Node":
         """Also a restart: whatever was only in memory is gone."""
         await self.storage.close()
         self.handler: Callable[[IncomingCall], Awaitable[bytes]] | None = None
@@ -159,7 +159,7 @@ class Node:
             self._entropy,
             self.record,
             self._session_hash,
-            settings=settings or PeersSettings(name=self.name),
+            name=self.name,
             on_blocked=self.blocked.append,
             on_address=self.dialling.append,
         )
@@ -289,9 +289,9 @@ async def new_node(net: Net) -> AsyncIterator[Callable[..., Awaitable[Node]]]:
     """Makes and starts a node: (seed, what it calls itself, settings). Their stores are closed at the end."""
     made: list[Node] = []
 
-    async def make(seed: str, name: str, settings: PeersSettings | None = None) -> Node:
+    async def make(seed: str, name: str) -> Node:
         made.append(Node(net, seed, name))
-        return await made[-1].start(settings)
+        return await made[-1].start()
 
     yield make
     for node in made:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshnode.services.peers import AwaitedView, PeersSettings
+from meshnode.services.peers import AwaitedView, ForgottenAddress
 from meshnode.services.peers.frames import encode_record, encode_revocations
 from meshnode.services.peers.limits import CLOCK_SKEW_S
 from protocols.codec import encode
 from protocols.directory import format_invite, open_record, sign_revocation
-from protocols.errors import RefusedError, RemoteError, StoreError
+from protocols.errors import RefusedError, StoreError
 from protocols.ids import node_id_text, short_id
 
 if TYPE_CHECKING:
@@ -190,23 +190,34 @@ async def test_a_taken_name_adds_nobody(alice: Node, bob: Node, carol: Node) -> 
 async def test_an_address_is_trusted_on_first_use_across_a_restart(net: Net, alice: Node, bob: Node) -> None:
     added = await alice.service.owner.add("memory://bob", name="Bob")
     assert added == AwaitedView("memory://bob", "Bob")
-    assert added.as_dict() == {"address": "memory://bob", "name": "Bob"}
+    assert alice.service.owner.awaited() == [added]
     await alice.start()
     assert alice.dialling == ["memory://bob", "memory://bob"]
     net.connect(alice, bob, dialled="memory://bob")
     assert alice.heard("peer_met")[0]["name"] == "Bob"
     assert alice.service.owner.resolve("bob") == bob.id
-    assert alice.service.awaited_addresses() == []
+    assert alice.service.owner.awaited() == []
     assert await alice.service.owner.add("memory://bob") == alice.service.owner.view(bob.id)
 
 
 async def test_an_address_where_nobody_answers_can_be_forgotten(alice: Node) -> None:
     await alice.service.owner.add("memory://bob")
-    await alice.service.owner.forget_address("memory://bob")
+    forgotten = await alice.service.owner.forget_address("memory://bob")
+    assert forgotten == ForgottenAddress("memory://bob", awaited=True, peers=())
     with pytest.raises(RefusedError):
         await alice.service.owner.forget_address("memory://bob")
     await alice.start()
-    assert alice.service.awaited_addresses() == []
+    assert alice.service.owner.awaited() == []
+
+
+async def test_an_address_that_was_given_for_a_peer_can_be_forgotten(alice: Node, bob: Node) -> None:
+    await alice.service.owner.add(
+        node_id_text(bob.id), addresses=("quic://192.0.2.1:7", "quic://192.0.2.2:7")
+    )
+    forgotten = await alice.service.owner.forget_address("quic://192.0.2.1:7")
+    assert (forgotten.awaited, forgotten.peers) == (False, (bob.id,))
+    await alice.start()
+    assert alice.service.addresses(bob.id) == ["quic://192.0.2.2:7"]
 
 
 # -- standing -------------------------------------------------------------------------------------------------
@@ -278,7 +289,7 @@ async def test_a_name_is_pinned_for_good(net: Net, alice: Node, bob: Node) -> No
     await alice.start()
     view = alice.service.owner.peers()[0]
     assert (view.name, view.self_name, view.pinned_name, view.trust) == ("Robert", "Bob", True, "pinned")
-    assert view.as_dict()["state"] == "connected"
+    assert view.state == "connected"
 
 
 async def test_a_full_book_lets_a_session_be_and_the_address_waits_on(
@@ -287,16 +298,8 @@ async def test_a_full_book_lets_a_session_be_and_the_address_waits_on(
     await alice.service.owner.add("memory://bob")
     monkeypatch.setattr("meshnode.services.peers.book.CONTACTS_MAX", 0)
     net.connect(alice, bob, dialled="memory://bob")
-    assert alice.service.awaited_addresses() == ["memory://bob"]
+    assert alice.service.owner.awaited() == [AwaitedView("memory://bob", "")]
     assert alice.service.counts()["too_many_contacts"] == 1
-
-
-async def test_visibility_decides_whether_the_unknown_get_an_answer(
-    new_node: Callable[..., Awaitable[Node]],
-) -> None:
-    shy = await new_node("shy", "Shy", PeersSettings(visibility="contacts"))
-    open_one = await new_node("open", "Open", PeersSettings(visibility="everyone"))
-    assert [shy.service.may_answer_unknown(), open_one.service.may_answer_unknown()] == [False, True]
 
 
 # -- records --------------------------------------------------------------------------------------------------
@@ -314,7 +317,7 @@ async def test_a_changed_record_is_pushed_to_connected_contacts_only(
         await net.next_call("record")
     assert net.calls == [(alice.id, bob.id, "record")]
     assert bob.service.addresses(alice.id) == ["memory://moved"]
-    assert bob.service.record(alice.id) == alice.record()
+    assert bob.service.x25519(alice.id) == alice.identity.x25519_public
     assert carol.service.addresses(alice.id) == ["memory://alice"]
 
 
@@ -324,24 +327,6 @@ async def test_somebody_elses_record_is_not_taken_from_a_peer(
     net.connect(alice, bob)
     assert await refused(bob, alice, "record", encode_record(carol.record())) == "not_yours"
     assert alice.service.counts()["not_yours"] == 1
-
-
-async def test_a_record_from_a_directory_updates_the_known_only(alice: Node, bob: Node, carol: Node) -> None:
-    await alice.service.owner.add(node_id_text(bob.id))
-    alice.service.learn(bob.record())
-    alice.service.learn(carol.record())
-    assert alice.service.addresses(bob.id) == ["memory://bob"]
-    assert [
-        alice.service.record(carol.id),
-        alice.service.x25519(carol.id),
-        alice.service.addresses(carol.id),
-    ] == [
-        None,
-        None,
-        [],
-    ]
-    with pytest.raises(RemoteError):
-        alice.service.learn(b"rubbish")
 
 
 async def test_hybrid_is_remembered_across_a_restart(net: Net, alice: Node, bob: Node) -> None:
@@ -393,9 +378,7 @@ async def test_a_revocation_spreads_from_contact_to_contact_and_is_kept(
     view = bob.service.owner.view(carol.id)
     assert (view.revoked, view.state) == (True, "blocked")
     net.connect(bob, carol)
-    with pytest.raises(RefusedError) as caught:
-        bob.service.learn(carol.record())
-    assert caught.value.code == "revoked"
+    assert bob.service.owner.view(carol.id).state == "blocked", "meeting it changes nothing"
 
 
 async def test_a_revocation_learnt_while_away_is_told_on_the_next_meeting(

@@ -53,7 +53,7 @@ async def test_both_see_the_same_code_and_each_decides_for_itself(net: Net, alic
 async def test_a_code_that_differs_proves_nothing_and_ends_it(net: Net, alice: Node, bob: Node) -> None:
     net.connect(alice, bob)
     view = await alice.service.verifying.start(bob.id)
-    assert view.as_dict()["name"] == "Bob"
+    assert view.name == "Bob"
     await alice.service.verifying.confirm(bob.id, matches=False)
     assert trust(alice, bob) == "stranger"
     assert alice.heard("verification_failed")[0]["reason"] == "digits_differ"

@@ -1,4 +1,4 @@
-"""Time as it stands in the JSON."""
+"""Time as text, for whatever leaves the node as JSON."""
 
 from datetime import UTC, datetime, timedelta
 
