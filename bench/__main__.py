@@ -38,7 +38,10 @@ def one_of_ours(engine: str, scale: float, task: str) -> dict[str, Any]:
         port = probe.getsockname()[1]
     script = str(HERE / "peer_mesh.py")
     server = subprocess.Popen(
-        [sys.executable, script, "serve", str(port)], stdout=subprocess.PIPE, env=environment
+        [sys.executable, script, "serve", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # its log
+        env=environment,
     )
     try:
         assert server.stdout is not None

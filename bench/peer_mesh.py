@@ -19,6 +19,7 @@ from typing import Self
 
 from mesh_only import MeshOnly
 
+from meshnode.logs import configure_logs
 from meshnode.memory import keep_freed_memory
 from meshnode.rpc import Call
 from protocols.envelope import TrafficClass
@@ -235,6 +236,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     keep_freed_memory()
+    configure_logs("json", "info")  # as a daemon; unconfigured, structlog draws costly columns
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     asyncio.run(main())

@@ -10,13 +10,15 @@ from meshnode.control.events import EventHub
 from meshnode.driver import MeshDriver
 from meshnode.mesh import DeviceChanged, NetworkChanged, PeerConnected
 from meshnode.own_record import OwnRecord
-from meshnode.services.device import watch_device
+from meshnode.services.device import rest, watch_device
 from meshnode.services.messages import MessagesService
 from meshnode.services.nodeinfo import NodeInfoService
 from meshnode.services.peers import PeersService
 from meshnode.settings import LinkSettings, NodeSettings
 from meshnode.world import World
 from policies.backoff import backoff_range_ns
+from policies.device import DeviceState
+from policies.energy import Allowance
 from protocols.errors import LinkError, RefusedError, SettingsError
 from protocols.ids import NodeId, node_id_text
 from protocols.keys import Identity
@@ -27,6 +29,7 @@ NS_PER_S = 1_000_000_000
 SIGHTING_WAIT_NS = (
     400_000_000  # two nodes that see each other at once should not both dial; a die decides who waits
 )
+RENEW_NS = 6 * 3_600 * NS_PER_S  # between two looks at the age of our record, which lives a month
 STEADY_NS = 60_000_000_000  # a service that ran so long was sound: its next failure is a first one
 
 log = structlog.stdlib.get_logger()
@@ -86,7 +89,7 @@ class Node:
         """Listen and load. Raises SettingsError or LinkError when not one address can be listened on."""
         await self._listen()
         await self.peers.start()
-        self.record.refresh((await self.world.device()).networks, tuple(self.driver.hub.services()))
+        self._refresh_record(await self.world.device())
         for contact in self.peers.contacts():
             self.driver.want(contact)
         for wish in self.settings.links.peers:
@@ -99,6 +102,7 @@ class Node:
             crew.create_task(self._keep_up("peers", self.peers.run))
             crew.create_task(self._keep_up("messages", self.messages.run))
             crew.create_task(self._keep_up("device", self._watch_device))
+            crew.create_task(self._keep_up("record", self._renew_record))
             if self.discovery is not None:
                 discovery = self.discovery
                 crew.create_task(self._keep_up("discovery", lambda: self._discover(discovery)))
@@ -181,17 +185,38 @@ class Node:
             self.driver.part(event.peer, "blocked")
 
     async def _watch_device(self) -> None:
-        async for change in watch_device(self.world.device, self._sleep_ns):
+        async for change in watch_device(self.world.device, self._rest):
             self.driver.tell(DeviceChanged(change.device))
-            changed = self.record.refresh(change.device.networks, tuple(self.driver.hub.services()))
-            if change.network_changed:
-                log.info("network_changed", addresses=list(self.record.addresses))
+            self._pace(change.energy.allowance)
+            changed = self._refresh_record(change.device)
+            if change.network_changed or change.woke:  # in a sleep links die as on another network
+                log.info("network_changed", addresses=list(self.record.addresses), woke=change.woke)
                 self.driver.tell(NetworkChanged())
                 for status in self.transports.values():
                     status.transport.network_changed()
                 await self._announce_again()
             if changed:
                 self.peers.own_record_changed()
+
+    async def _renew_record(self) -> None:
+        """Where nothing about the device ever changes, the record would run out all the same."""
+        while True:
+            await self._sleep_ns(RENEW_NS)
+            if self._refresh_record(await self.world.device()):
+                self.peers.own_record_changed()
+
+    def _refresh_record(self, device: DeviceState) -> bool:
+        return self.record.refresh(device.networks, tuple(self.driver.hub.services()))
+
+    def _pace(self, allowance: Allowance) -> None:
+        """Links and discovery follow the energy level."""
+        for status in self.transports.values():
+            status.transport.pace(allowance.keep_alive_ns)
+        if self.discovery is not None:
+            self.discovery.pace(allowance.discovery_ns)
+
+    async def _rest(self, span_ns: int) -> bool:
+        return await rest(span_ns, self.world.clock, self._sleep_ns)
 
     async def _sleep_ns(self, span_ns: int) -> None:
         await asyncio.sleep(span_ns / NS_PER_S)

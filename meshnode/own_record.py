@@ -36,7 +36,7 @@ class OwnRecord:
         self.bound: dict[str, str] = {}  # listen address as asked for -> as bound
         self.addresses: tuple[str, ...] = ()
         self.problem = ""  # why `node.state` could not be written, while that is so
-        self._signed_ns = 0
+        self._signed_ns = self._signed_wall_ns = 0
         self._record = b""
         self._sequence = 0
         self._ports: dict[str, str] = {}  # as bound last time, by the address that was asked for
@@ -60,7 +60,10 @@ class OwnRecord:
         A disk that refuses keeps nobody from hearing of the new addresses: the sequence number follows the clock.
         """
         addresses = reachable(tuple(self.bound.values()), networks)
-        old = self._clock.now_ns() - self._signed_ns > LIFE_S * NS_PER_S // 2
+        age_ns = max(  # a laptop that sleeps hardly moves the monotonic clock
+            self._clock.now_ns() - self._signed_ns, self._clock.wall_ns() - self._signed_wall_ns
+        )
+        old = age_ns > LIFE_S * NS_PER_S // 2
         if self._record and not old and (addresses, services) == (self.addresses, self._services):
             if self.problem:
                 self._save()
@@ -69,7 +72,7 @@ class OwnRecord:
         wall_ns = self._clock.wall_ns()
         self._sequence = sequence = max(wall_ns // NS_PER_MS, self._sequence + 1)
         self._save()
-        self._signed_ns = self._clock.now_ns()
+        self._signed_ns, self._signed_wall_ns = self._clock.now_ns(), wall_ns
         self._record = sign_record(
             self._identity,
             sequence=sequence,

@@ -49,7 +49,7 @@ class EnergyView:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    keep_alive_ns: int  # between two signs of life on an idle link
+    keep_alive_ns: int  # silence before a sign of life is asked for; each transport has its own upper bound
     discovery_ns: int  # between two active looks for peers
     poll_ns: int  # between two readings of the device
     scan_duty: float  # share of the time that a radio listens for newcomers
@@ -71,8 +71,8 @@ class EnergyLimits:
     load_high: float = 4.0  # runnable tasks per core; guess: background work would only queue up
     full: Allowance = field(
         default=Allowance(
-            keep_alive_ns=15 * SECOND_NS,  # many home routers forget a UDP flow after 30 s; two tries fit
-            discovery_ns=60 * SECOND_NS,
+            keep_alive_ns=10 * SECOND_NS,  # what died is found out soon; NATs forget a UDP flow after 30 s
+            discovery_ns=60 * SECOND_NS,  # guess: who was missed when he came is met within a minute
             poll_ns=10 * SECOND_NS,
             scan_duty=0.5,
             dials_at_once_max=16,
@@ -84,7 +84,7 @@ class EnergyLimits:
         default=Allowance(
             keep_alive_ns=25
             * SECOND_NS,  # still below 30 s: a link that must be redialled costs more than a ping
-            discovery_ns=120 * SECOND_NS,
+            discovery_ns=120 * SECOND_NS,  # a multicast packet wakes the radio of everybody on the network
             poll_ns=30 * SECOND_NS,
             scan_duty=0.1,  # guess: BLE newcomers are met within about ten seconds
             dials_at_once_max=8,
@@ -94,7 +94,7 @@ class EnergyLimits:
     )
     saver: Allowance = field(
         default=Allowance(
-            keep_alive_ns=60 * SECOND_NS,
+            keep_alive_ns=60 * SECOND_NS,  # for paths without a UDP NAT; QUIC stays below 30 s
             discovery_ns=300 * SECOND_NS,
             poll_ns=60 * SECOND_NS,
             scan_duty=0.02,

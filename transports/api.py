@@ -139,6 +139,13 @@ class Transport(Protocol):
         """Addresses came or went: find out quickly which links are dead."""
         ...
 
+    def pace(self, keep_alive_ns: int) -> None:
+        """How long a link may be silent before it is asked for a sign of life: the wish of the energy policy.
+
+        Heeded as far as the paths below allow, at once, by the links there are and those to come.
+        """
+        ...
+
     def accept(self) -> AsyncIterator[Link]:
         """Links that others opened, as they come, until `close`."""
         ...

@@ -270,6 +270,9 @@ class MemoryTransport:
     def network_changed(self) -> None:
         """Changes nothing: a cut is known at once."""
 
+    def pace(self, keep_alive_ns: int) -> None:
+        """Changes nothing: these links are silent for nothing, and need no sign of life."""
+
     async def listen(self, address: str) -> list[str]:
         name = _name_in(address)
         self._network.register(name, self)

@@ -8,15 +8,15 @@ A message that is refused ends the handshake: the state is not rolled back, so n
 from collections.abc import Callable
 from enum import Enum
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from protocols.errors import LocalError, RemoteError
 from protocols.noise.cipher import CIPHERS, CipherState
 from protocols.noise.kem import CIPHERTEXT_BYTES, PUBLIC_BYTES, Kem, KemKeyPair
 from protocols.noise.patterns import parse_name
 from protocols.noise.symmetric import HASHES, SymmetricState
+from protocols.noise.x25519 import X25519_BYTES, X25519Pair
 
-X25519_BYTES = 32
 MESSAGE_BYTES_MAX = 65_535  # Noise, section 3
 
 
@@ -25,7 +25,9 @@ class State(Enum):
 
 
 class Handshake:
-    """`static` and `remote_static` are raw X25519 keys (private, public). Ephemerals come from `entropy`."""
+    """`static` is ours, a raw private key or better the pair made of it once; `remote_static` is a raw public key.
+    Ephemerals come from `entropy`.
+    """
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class Handshake:
         initiator: bool,
         entropy: Callable[[int], bytes],
         prologue: bytes = b"",
-        static: bytes | None = None,
+        static: X25519Pair | bytes | None = None,
         remote_static: bytes | None = None,
         kem: Kem | None = None,
     ) -> None:
@@ -48,14 +50,14 @@ class Handshake:
         known = pattern.knows(initiators=not initiator)
         if known and remote_static is None:
             raise LocalError(f"{name} needs the peer's static key")
-        if any(key is not None and len(key) != X25519_BYTES for key in (static, remote_static)):
+        if remote_static is not None and len(remote_static) != X25519_BYTES:
             raise LocalError(f"an X25519 key has {X25519_BYTES} bytes")
         self.state = State.RUNNING
         self.hash_before_payload = b""
         self.remote_static = remote_static if known else None  # else the pattern brings it
         self._pattern, self._kem, self._entropy, self._initiator = pattern, kem, entropy, initiator
-        self._static = X25519PrivateKey.from_private_bytes(static) if static is not None else None
-        self._ephemeral: X25519PrivateKey | None = None
+        self._static = X25519Pair.load(static) if isinstance(static, bytes) else static
+        self._ephemeral: X25519Pair | None = None
         self._remote_ephemeral: bytes | None = None
         self._kem_pair: KemKeyPair | None = None
         self._remote_kem: bytes | None = None
@@ -130,10 +132,9 @@ class Handshake:
         symmetric = self._symmetric
         match token:
             case "e":
-                self._ephemeral = X25519PrivateKey.from_private_bytes(self._entropy(X25519_BYTES))
-                public = self._ephemeral.public_key().public_bytes_raw()
-                symmetric.mix_hash(public)
-                return public
+                self._ephemeral = X25519Pair.load(self._entropy(X25519_BYTES))
+                symmetric.mix_hash(self._ephemeral.public)
+                return self._ephemeral.public
             case "s":
                 return symmetric.encrypt_and_hash(self._own_public())
             case "e1":
@@ -195,12 +196,12 @@ class Handshake:
     def _agree(self, token: str) -> bytes:
         """X25519 of the two keys that the token names, the initiator's first."""
         ours, theirs = token if self._initiator else (token[1], token[0])
-        private = self._ephemeral if ours == "e" else self._static
+        pair = self._ephemeral if ours == "e" else self._static
         public = self._remote_ephemeral if theirs == "e" else self.remote_static
-        assert private is not None, "checked at the start, or e was written before"
+        assert pair is not None, "checked at the start, or e was written before"
         assert public is not None, "checked at the start, or the pattern brought it"
         try:
-            return private.exchange(X25519PublicKey.from_public_bytes(public))
+            return pair.private.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError:  # the all-zero secret of a low-order point
             raise RemoteError("bad_key") from None
 
@@ -219,7 +220,7 @@ class Handshake:
 
     def _own_public(self) -> bytes:
         assert self._static is not None, "checked at the start"
-        return self._static.public_key().public_bytes_raw()
+        return self._static.public
 
     def _need_kem(self) -> Kem:
         assert self._kem is not None, "checked at the start"

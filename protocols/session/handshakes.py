@@ -22,7 +22,7 @@ from protocols.envelope import ENVELOPE_BYTES_MAX, Envelope, Kind, TrafficClass
 from protocols.errors import LinkError, LocalError, RemoteError
 from protocols.ids import UNKNOWN_NODE, NodeId
 from protocols.keys import Identity
-from protocols.noise import Handshake, Kem
+from protocols.noise import Handshake, Kem, X25519Pair
 from protocols.session.deadlines import Deadlines
 from protocols.session.events import Event, HandshakeFailed, HandshakeId, SessionEnded, SessionEstablished
 from protocols.session.frames import INDEX_BYTES, NO_INDEX, HandshakeFrame, Pattern, decode_handshake
@@ -74,7 +74,7 @@ class Handshakes:
         self.answer_strangers = answer_strangers
         self.half_open = HalfOpenTable(limits)
         self._node = identity.node_id
-        self._static = identity.x25519_private
+        self._static = X25519Pair.load(identity.x25519_private)
         self._passport = passport
         self._kem = kem
         self._entropy = entropy

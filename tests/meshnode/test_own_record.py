@@ -65,6 +65,14 @@ def test_a_record_is_signed_anew_when_half_its_life_is_over() -> None:
     assert record.refresh((WIFI,), ())
 
 
+def test_time_spent_asleep_counts_for_the_age_of_a_record() -> None:
+    clock = Clock()
+    record = own(MemoryStorage(), clock)
+    record.refresh((WIFI,), ())
+    clock.wall += (LIFE_S // 2 + 1) * 1_000_000_000
+    assert record.refresh((WIFI,), ())
+
+
 def test_sequence_numbers_go_up_even_when_the_clock_starts_in_1970() -> None:
     storage = MemoryStorage()
     first = own(storage, Clock())

@@ -107,6 +107,16 @@ class Daemon:
         self._let_go()
         return code
 
+    def sleep(self) -> None:
+        """Stand still, as a laptop whose lid is shut. Returns once it does."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def wake(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def _let_go(self) -> None:
         if self.process is not None and self.process.stdout is not None:
             self.process.stdout.close()
@@ -165,6 +175,12 @@ class Lan:
         ip("-n", host, "addr", "add", f"{address}/24", "dev", "eth0")
         ip("-n", host, "route", "replace", "224.0.0.0/4", "dev", "eth0")
         self.addresses[index] = address
+
+    def unplug(self, index: int) -> None:
+        ip("-n", self.bridge, "link", "set", f"p{index}", "down")
+
+    def plug(self, index: int) -> None:
+        ip("-n", self.bridge, "link", "set", f"p{index}", "up")
 
 
 COUNTER = itertools.count()

@@ -135,3 +135,4 @@ def test_a_worse_level_costs_less_in_every_allowance() -> None:
         assert worse.keep_alive_ns >= better.keep_alive_ns
         assert worse.scan_duty <= better.scan_duty
         assert worse.dials_at_once_max <= better.dials_at_once_max
+        assert worse.discovery_ns >= better.discovery_ns

@@ -53,6 +53,10 @@ class Discovery(Protocol):
         """Interfaces or their addresses changed: announce anew, under a new name. Raises as `start`."""
         ...
 
+    def pace(self, look_ns: int) -> None:
+        """How long to wait between two active looks for others: the wish of the energy policy. Also before `start`."""
+        ...
+
     async def stop(self) -> None:
         """Say good-bye and let go. Twice is harmless."""
         ...

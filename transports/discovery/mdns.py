@@ -12,13 +12,14 @@ responder: one path, exercised often, instead of three that patch a running one.
 import asyncio
 import base64
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING
 
 from protocols.errors import LinkError, LocalError, RemoteError
 from transports.discovery.api import Announcement, Sighting
 from transports.discovery.hints import TOKEN_BYTES
 from transports.discovery.hosts import host_addresses, multicast_addresses
+from transports.discovery.looks import look
 from transports.discovery.records import (
     Instance,
     is_loopback,
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from zeroconf import ServiceStateChange
     from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+NS_PER_S = 1_000_000_000
 SERVICE_TYPE = "_meshnode._udp.local."
 NAME_BYTES = 10  # 16 characters of base32: no two nodes ever choose the same
 ROTATE_S = 4 * 3_600  # guess: a name lives no longer than a visit to a café
+LOOK_S = 60.0  # between two active looks, until `pace` says otherwise
 RESOLVE_MS = 3_000  # zeroconf's own default: three questions, growing apart
 RESOLVING_MAX = 16  # instances asked after at once: 16 objects and at most 48 small packets in 3 s
 OWN_TOKENS_MAX = (
@@ -55,6 +58,7 @@ class MdnsDiscovery:
         self._entropy, self._hosts, self._sleep = entropy, hosts, sleep
         self._announce: Announcement | None = None  # what we wish to tell; None: stopped
         self._engine: _Engine | None = None
+        self._look_s = LOOK_S
         self._changing = asyncio.Lock()
         self._rotation: asyncio.Task[None] | None = None
         self._own_tokens: deque[bytes] = deque(maxlen=OWN_TOKENS_MAX)
@@ -80,6 +84,13 @@ class MdnsDiscovery:
 
     async def network_changed(self) -> None:
         await self._reopen()
+
+    def pace(self, look_ns: int) -> None:
+        look_s = look_ns / NS_PER_S
+        if look_s != self._look_s:
+            self._look_s = look_s
+            if self._engine is not None:
+                self._engine.pace(look_s)
 
     async def stop(self) -> None:
         self._announce = None
@@ -119,6 +130,7 @@ class MdnsDiscovery:
             except LinkError as error:
                 self._health = f"{error}; other nodes on this network are not found by themselves"
                 raise
+            self._engine.pace(self._look_s)
             self._health = "ok"
 
     async def _open(self, announce: Announcement) -> "_Engine":
@@ -137,6 +149,7 @@ class MdnsDiscovery:
             host=base64.b32encode(self._entropy(NAME_BYTES)).decode().lower(),
             sightings=self._sightings,
             is_ours=self._own_tokens.__contains__,
+            sleep=self._sleep,
             loopback=any(map(is_loopback, (*hosts, *reachable))),
         )
 
@@ -151,9 +164,17 @@ class _Engine:
     """One zeroconf responder and browser with the tasks they need, from `open` to `close`."""
 
     def __init__(
-        self, zc: "AsyncZeroconf", sightings: Sightings, is_ours: Callable[[bytes], bool], *, loopback: bool
+        self,
+        zc: "AsyncZeroconf",
+        sightings: Sightings,
+        is_ours: Callable[[bytes], bool],
+        sleep: Callable[[float], Awaitable[None]],
+        *,
+        loopback: bool,
     ) -> None:
         self._zc, self._sightings, self._is_ours, self._loopback = zc, sightings, is_ours, loopback
+        self._sleep = sleep
+        self._looks: asyncio.Task[None] | None = None
         self._browser: AsyncServiceBrowser | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._resolving: set[str] = set()  # only asked for membership
@@ -168,10 +189,11 @@ class _Engine:
         host: str,
         sightings: Sightings,
         is_ours: Callable[[bytes], bool],
+        sleep: Callable[[float], Awaitable[None]],
         loopback: bool,
     ) -> "_Engine":
         """Raises LinkError."""
-        engine = cls(await _responder(interfaces), sightings, is_ours, loopback=loopback)
+        engine = cls(await _responder(interfaces), sightings, is_ours, sleep, loopback=loopback)
         try:
             engine._start(instance, name, host)
         except BaseException:
@@ -194,6 +216,17 @@ class _Engine:
             )
             self._spawn(self._register(info))
 
+    def pace(self, look_s: float) -> None:
+        """The pause begins anew: zeroconf asks by itself when it starts, and a change of level is rare."""
+        if self._looks is not None:
+            self._looks.cancel()
+        self._looks = self._spawn(self._keep_looking(look_s))
+
+    async def _keep_looking(self, pause_s: float) -> None:
+        while True:
+            await self._sleep(pause_s)
+            look(self._zc.zeroconf, SERVICE_TYPE)
+
     async def close(self) -> None:
         """Says good-bye for what was announced; takes about a third of a second."""
         for task in self._tasks:
@@ -204,10 +237,11 @@ class _Engine:
             await self._browser.async_cancel()
         await self._zc.async_close()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _register(self, info: "AsyncServiceInfo") -> None:
         """80 random bits need no probing for a namesake, so that first second is saved."""

@@ -47,8 +47,11 @@ async def first_of(
 ) -> T:
     """The result of the first attempt that succeeds; a failure lets the next one start at once.
 
-    Raises the last LinkError when all fail. Attempts that lose are cancelled.
+    Raises the last LinkError when all fail. Attempts that lose are cancelled. A single target, as of every literal
+    address, is awaited without tasks: each would let the link's first acknowledgements go before its owner speaks.
     """
+    if len(targets) == 1:
+        return await attempt(targets[0])
     waiting = list(targets)
     running: dict[asyncio.Future[T], None] = {}  # an ordered set
     last_error = LinkError("there is no address to dial")

@@ -23,9 +23,11 @@ class QuicLimits:
     dial_addresses_max: int = 8  # of a name; the rest of the resolver's answer is ignored
     handshake_s: float = 10.0  # a half-open handshake older than this is dropped
     idle_s: float = 30.0  # QUIC's idle timeout, negotiated down by the peer
-    keep_alive_s: float = (
-        10.0  # silence after which a link is pinged; NAT mappings live 30 s or more (RFC 4787)
-    )
+    keep_alive_s: float = 10.0  # silence after which a link is pinged, until `pace` says otherwise
+    keep_alive_s_max: float = 25.0
+    """However much energy is to be saved. A link that is kept is wanted, and many NATs forget a UDP mapping after 30 s
+    (RFC 4787 asks for 120): then nobody reaches us until we speak, and a new handshake costs more than many pings. The
+    5 s between are for pings that are lost."""
     answer_s: float = 8.0  # a sent packet that nothing answered for this long means a dead link; guess
     probe_s: float = 3.0  # the same after `network_changed`; guess
     unsent_bytes_max: int = 1 << 20  # 1 MiB keeps a 1 GB/s loop busy for a millisecond

@@ -163,6 +163,7 @@ class QuicLink:
         if self.state is State.CLOSED:
             return
         self._settling = True
+        dialling = self.dialled and self.state is State.HANDSHAKING
         size = self._engine.datagram_bytes - DATAGRAM_OVERHEAD_BYTES
         if size != self._traits.datagram_bytes_max:
             self._traits = LinkTraits("quic", size, has_reliable_lane=True)
@@ -173,8 +174,9 @@ class QuicLink:
             return
         finally:
             self._settling = False
-        if delivered and not self._asked:
-            # Whoever was woken by it may answer within this turn: let the acknowledgement ride along.
+        if (delivered and not self._asked) or (dialling and self.state is State.OPEN):
+            # Whoever was woken by it may speak within this turn: let the acknowledgement, or the last flight of the
+            # handshake, ride along.
             self._transmit_soon()
         else:
             self._transmit()
@@ -201,6 +203,11 @@ class QuicLink:
         """Let go without a word: the engine is broken, or the other end deserves none. Twice is harmless."""
         if self.state is not State.CLOSED:
             self._finish(reason, [])
+
+    def heed(self, limits: QuicLimits) -> None:
+        """From now on these: for what the transport may change while a link lives."""
+        self._limits = limits
+        self._set_alarm(self._now_ns())  # it may have to ring earlier
 
     # Receiving
 

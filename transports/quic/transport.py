@@ -1,6 +1,7 @@
 """QUIC as a Transport: which sockets there are, who comes in, how to get out."""
 
 import asyncio
+import dataclasses
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from transports.quic.limits import QuicLimits
 from transports.quic.link import QuicLink, address_text
 from transports.quic.udp import open_socket
 
+NS_PER_S = 1_000_000_000
 SOCKETS_MAX = 16  # listen addresses; a person who needs more listens on 0.0.0.0
 
 
@@ -118,6 +120,15 @@ class QuicTransport:
         for endpoint in self._endpoints:
             for link in list(endpoint.links):
                 link.probe()
+
+    def pace(self, keep_alive_ns: int) -> None:
+        """At most `keep_alive_s_max`. Of the two ends of a link the one with the shorter interval asks."""
+        assert keep_alive_ns > 0, "a ping without a pause"
+        keep_alive_s = min(keep_alive_ns / NS_PER_S, self._limits.keep_alive_s_max)
+        self._limits = self._admission.limits = dataclasses.replace(self._limits, keep_alive_s=keep_alive_s)
+        for endpoint in self._endpoints:
+            for link in list(endpoint.links):
+                link.heed(self._limits)
 
     async def close(self) -> None:
         self._closed = True

@@ -128,7 +128,9 @@ class Runner:
                 case Errand.REVOCATIONS:
                     await self._tell_revocations(peer)
                 case Errand.RECORD:
-                    await self._call(peer, "record", encode_record(self._own_record()))
+                    # Small, and of use at once: also where a low battery holds back what can wait.
+                    own = encode_record(self._own_record())
+                    await self._call(peer, "record", own, TrafficClass.INTERACTIVE)
                 case _:
                     assert_never(errand)
         except (LinkError, TimeoutError, RefusedError, StoreError):

@@ -94,6 +94,7 @@ class Caller:
         self._heard: asyncio.Queue[Sighting | None] = asyncio.Queue()
         self.fault = fault  # what `start` says instead of starting
         self.moves = 0
+        self.look_ns: int | None = None  # what the node asked for last
 
     async def start(self, announce: Announcement) -> None:
         if self.fault is not None:
@@ -114,6 +115,9 @@ class Caller:
         self.moves += 1
         if self.fault is not None:
             raise LinkError(self.fault)
+
+    def pace(self, look_ns: int) -> None:
+        self.look_ns = look_ns
 
     async def stop(self) -> None:
         if (said := self._square.present.pop(self, None)) is not None:

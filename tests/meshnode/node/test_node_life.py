@@ -9,6 +9,7 @@ from meshnode.control import shapes
 from meshnode.own_record import STATE_FILE
 from meshnode.settings import LinkSettings
 from policies.device import DeviceState, NetworkInterface
+from policies.energy import EnergyLimits
 from protocols.codec import encode
 from protocols.errors import LinkError, SettingsError
 from transports.memory import MemoryTransport
@@ -101,6 +102,19 @@ async def test_a_full_disk_keeps_nobody_from_hearing_of_a_new_address(town: Any)
     assert (await bob.tell.health()).status == "ok"
 
 
+async def test_links_and_the_search_for_others_follow_the_energy_level(town: Any) -> None:
+    alice = await town.node("alice", mdns=True)
+    [status] = alice.node.transports.values()
+    asked: list[int] = []
+    status.transport.pace = asked.append  # memory links have no use for it
+    for percent in (50, 10):
+        alice.device = DeviceState(battery_percent=percent, discharging=True)
+        await town.pass_s(100)
+    limits = EnergyLimits()
+    assert asked == [limits.careful.keep_alive_ns, limits.saver.keep_alive_ns]
+    assert alice.caller.look_ns == limits.saver.discovery_ns
+
+
 async def test_a_sensor_that_fails_is_read_again_later(town: Any) -> None:
     alice = await town.node("alice")
     with capture_logs() as logs:
@@ -181,3 +195,19 @@ async def test_stopping_and_closing_twice_is_harmless(town: Any) -> None:
     assert alice.node.stopping.is_set()
     await alice.stop()
     await alice.node.close()
+
+
+async def test_a_node_where_nothing_changes_signs_its_record_anew_before_it_runs_out(town: Any) -> None:
+    alice, bob = await town.friends("alice", "bob")
+    alice.device = bob.device = DeviceState(
+        battery_percent=5, discharging=True
+    )  # then the town's days are short
+    first = alice.node.record.current()
+    alice.node.record._signed_ns -= (
+        16 * 86_400 * 1_000_000_000
+    )  # half of a month, which the town need not live through
+    await town.pass_s(7 * 3_600)
+    assert alice.node.record.current() != first
+    await town.until(
+        lambda: bob.node.peers._desk.book.get(alice.node_id).record == alice.node.record.current()
+    )

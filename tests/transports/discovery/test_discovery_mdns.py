@@ -15,7 +15,7 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from protocols.errors import LinkError, LocalError
 from protocols.ids import NodeId
 from transports.discovery import Announcement, Sighting, recognises
-from transports.discovery.mdns import RESOLVING_MAX, SERVICE_TYPE, MdnsDiscovery
+from transports.discovery.mdns import LOOK_S, RESOLVING_MAX, ROTATE_S, SERVICE_TYPE, MdnsDiscovery
 from transports.discovery.records import make_instance
 
 ALICE, BOB = NodeId(os.urandom(32)), NodeId(os.urandom(32))  # other test processes share the loopback
@@ -137,6 +137,53 @@ async def test_names_rotate_while_the_node_runs(make: Make) -> None:
     before = await next_that(bob, is_alice)
     turns.release()
     assert (await next_that(bob, is_alice)).token != before.token
+
+
+@needs_multicast
+async def test_a_look_finds_whoever_was_missed_when_he_came(make: Make) -> None:
+    turns, pauses = asyncio.Semaphore(0), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        if seconds == ROTATE_S:
+            await asyncio.Event().wait()
+        pauses.append(seconds)
+        await turns.acquire()
+
+    alice, bob = make(), make(sleep=sleep)
+    await alice.start(AT_ALICE)
+    assert alice._engine is not None
+    async with asyncio.timeout(PATIENCE_S):
+        while announcing := [task for task in alice._engine._tasks if task is not alice._engine._looks]:
+            await asyncio.wait(announcing)
+    await bob.start(AT_BOB)
+    assert bob._engine is not None
+    assert bob._engine._browser is not None
+    bob._engine._browser.query_scheduler.stop()  # what zeroconf asks at its start is lost
+    turns.release()
+    await next_that(bob, is_alice)
+    assert pauses == [LOOK_S, LOOK_S]
+
+
+@needs_multicast
+async def test_the_pause_between_looks_follows_the_pace(make: Make) -> None:
+    pauses: asyncio.Queue[float] = asyncio.Queue()
+
+    async def sleep(seconds: float) -> None:
+        if seconds != ROTATE_S:
+            pauses.put_nowait(seconds)
+        await asyncio.Event().wait()
+
+    bob = make(sleep=sleep)
+    bob.pace(120_000_000_000)
+    await bob.start(AT_BOB)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await pauses.get() == 120.0
+        bob.pace(900_000_000_000)
+        assert await pauses.get() == 900.0
+        bob.pace(900_000_000_000)  # nothing new: the pause under way goes on
+        await bob.network_changed()
+        assert await pauses.get() == 900.0
+    assert pauses.empty()
 
 
 @needs_multicast

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -91,6 +91,58 @@ async def test_keep_alive_holds_an_idle_link(engine: str, middle: Any, make_quic
     await until(lambda: far.stats.datagrams_in >= before + 30)  # 20 ms apart, so the idle timeout has passed
     near.send([b"still here"], reliable=True)
     assert await far_owner.until_frames(1) == [b"still here"]
+
+
+class StillClock:
+    """Nothing comes due by itself."""
+
+    def now_ns(self) -> int:
+        return 1_000_000_000
+
+
+@pytest.fixture
+async def still_pair(connect_pair: Any) -> AsyncIterator[Any]:
+    """A link in a world where time stands still, so that its alarms can be read."""
+    dialler, listener = (QuicTransport(StillClock(), os.urandom) for _ in range(2))
+    pair = await connect_pair(dialler, listener, "quic://127.0.0.1:0")
+    pair.attach()
+    pair.near.send([b"hello"], reliable=True)
+    await pair.far_owner.until_frames(1)
+    yield pair
+    await dialler.close()
+    await listener.close()
+
+
+def keep_alive_s(link: Any) -> float:
+    """The silence after which it asks."""
+    return link._care_due_s() - link._heard_ns / 1e9
+
+
+def test_no_saving_of_energy_stretches_the_keep_alive_beyond_what_a_nat_and_the_idle_timeout_bear() -> None:
+    limits = QuicLimits()
+    assert limits.keep_alive_s <= limits.keep_alive_s_max < min(30.0, limits.idle_s)
+
+
+@pytest.mark.parametrize(("asked_s", "kept_s"), [(2, 2.0), (25, 25.0), (110, 25.0)])
+async def test_a_living_link_and_later_ones_are_paced_as_far_as_a_nat_allows(
+    asked_s: int, kept_s: float, still_pair: Any
+) -> None:
+    still_pair.listener.pace(asked_s * 1_000_000_000)
+    assert keep_alive_s(still_pair.far) == kept_s
+    assert keep_alive_s(still_pair.near) == QuicLimits().keep_alive_s  # each end as its own energy level says
+    arrivals = still_pair.listener.accept()
+    await still_pair.dialler.dial(still_pair.address)
+    later = await anext(arrivals)
+    assert later._limits.keep_alive_s == kept_s
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_shorter_pace_rings_at_once(engine: str, middle: Any, make_quic: Any, until: Any) -> None:
+    limits = QuicLimits(keep_alive_s=1000.0)
+    _, dialler, _, far, *_ = await through(middle, make_quic, engine, engine, limits)
+    before = far.stats.datagrams_in
+    dialler.pace(20_000_000)
+    await until(lambda: far.stats.datagrams_in >= before + 10)
 
 
 async def test_after_a_change_of_network_dead_links_are_found_soon(middle: Any, make_quic: Any) -> None:

@@ -25,8 +25,9 @@ async def watched(*script: DeviceState) -> tuple[list[DeviceChange], list[int]]:
         except StopIteration:
             raise ScriptEndedError from None
 
-    async def rest(duration_ns: int) -> None:
+    async def rest(duration_ns: int) -> bool:
         rests.append(duration_ns)
+        return False
 
     try:
         async for change in watch_device(read, rest):
