@@ -162,11 +162,10 @@ class MeshDriver:
                     self._spawn_dial(effect)
                 case CloseLink():
                     self._close_link(effect)
-                case PeerConnected():
-                    self._connected(effect)
+                case PeerConnected():  # behind the frames of this turn, for which the peer waits
+                    asyncio.get_running_loop().call_soon(self._connected, effect)
                 case PeerDisconnected():
-                    log.info("peer_disconnected", peer=short_id(effect.peer), reason=effect.reason)
-                    self._changed(effect.peer, connected=False)
+                    asyncio.get_running_loop().call_soon(self._disconnected, effect)
                 case ChannelClosed():
                     self.hub.channel_closed(effect.channel, effect.reason)
                 case Noticed():
@@ -205,6 +204,10 @@ class MeshDriver:
         self.on_connected(effect)
         if effect.first:
             self._changed(effect.peer, connected=True)
+
+    def _disconnected(self, effect: PeerDisconnected) -> None:
+        log.info("peer_disconnected", peer=short_id(effect.peer), reason=effect.reason)
+        self._changed(effect.peer, connected=False)
 
     def _changed(self, peer: NodeId, *, connected: bool) -> None:
         if connected:

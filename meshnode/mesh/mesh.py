@@ -133,9 +133,12 @@ class Mesh:
 
     def flush(self, *, now_ns: int) -> list[Effect]:
         """Send what channels and handshakes have ready; open what is due to be dialled; give all that is wanted."""
-        for route, _, frame in self._sessions.outgoing():  # before the first records of what they establish
+        handshakes = self._sessions.outgoing()
+        if handshakes:  # before all else: the peer waits for them, while we note who it is
             self._rare_moved = True
-            self._send_handshake(route, frame)
+            self._effects[:0] = [
+                send for route, _, frame in handshakes if (send := self._handshake_send(route, frame))
+            ]
         while self._touched:
             _, channel = self._touched.popitem()
             self._pump(channel, now_ns)
@@ -378,17 +381,17 @@ class Mesh:
         if link.rubbish > RUBBISH_MAX:
             self._turn_away(link, "rubbish", now_ns)
 
-    def _send_handshake(self, route: int, frame: bytes) -> None:
+    def _handshake_send(self, route: int, frame: bytes) -> SendOn | None:
         link = self.links.get(route)
         if link is None:
             self.counts["no_route"] += 1
-            return
+            return None
         traits = link.up.traits()
         reliable = traits.has_reliable_lane
         if not reliable and len(frame) > traits.datagram_bytes_max:
             self.counts["handshake_too_long"] += 1
-            return
-        self._effects.append(SendOn(route, [frame], reliable))
+            return None
+        return SendOn(route, [frame], reliable)
 
     # -- sessions ---------------------------------------------------------------------------------------------
 
