@@ -1,15 +1,14 @@
 """One connection to one SQLite file, set up so that a commit that returned survives a loss of power."""
 
 import sqlite3
-from contextlib import closing
 
+from meshnode.store.directory import Directory
 from meshnode.store.faults import DamagedError, store_errors
 from protocols.errors import StoreError
 
 JOURNAL_BYTES_MAX = (
     8 * 1024 * 1024
 )  # twice what it grows to between checkpoints; a burst's is cut back to this
-BUSY_S = 5.0  # a backup tool may hold the file for a moment
 
 SETTINGS = (
     "PRAGMA synchronous=FULL",  # in WAL mode: every commit syncs the journal
@@ -23,19 +22,19 @@ SETTINGS = (
 )
 
 
-def open_connection(path: str) -> sqlite3.Connection:
-    """In autocommit mode, so that transactions are ours to begin. Raises StoreError."""
-    with store_errors(path):
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+def open_connection(directory: Directory, file: str) -> sqlite3.Connection:
+    """Raises StoreError."""
+    with store_errors(directory.path(file)):
+        connection = directory.connect(file)
         try:
-            _set_up(connection, path)
+            set_up(connection, directory.path(file))
         except BaseException:
             connection.close()
             raise
         return connection
 
 
-def _set_up(connection: sqlite3.Connection, path: str) -> None:
+def set_up(connection: sqlite3.Connection, path: str) -> None:
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if mode not in {"wal", "memory"}:  # it keeps what it had, and says so, where it can't have this one
         raise StoreError(
@@ -74,14 +73,12 @@ def refuse_newer(connection: sqlite3.Connection, name: str, migrations: tuple[st
     return version
 
 
-def check(path: str, name: str, migrations: tuple[str, ...], *, thoroughly: bool) -> None:
-    """Raises DamagedError where the file is no sound database, StoreError where it is another's or can't be read."""
-    with closing(open_connection(path)) as connection:
-        refuse_newer(connection, name, migrations)
-        with store_errors(path):
-            if not thoroughly:
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                return
-            found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise DamagedError(f"{path} is damaged: {' '.join(found.split())}")
+def check(connection: sqlite3.Connection, path: str, *, thoroughly: bool) -> None:
+    """Raises DamagedError where the file is no sound database."""
+    with store_errors(path):
+        if not thoroughly:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return
+        found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise DamagedError(f"{path} is damaged: {' '.join(found.split())}")

@@ -13,11 +13,12 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 from meshnode.store.faults import DamagedError, DiskError
 from meshnode.store.transactions import Outcome, Work, commit_batch, read_snapshot
+from meshnode.store.workplace import Workplace
 from protocols.errors import LocalError, StoreError
 
 T = TypeVar("T")
@@ -27,17 +28,6 @@ WAITING_MAX = 16_384  # writes that wait; one more is refused, its caller is too
 READS_MAX = 1_024  # reads that wait or run; one more is refused
 
 OK = "ok"
-
-
-class Threads(NamedTuple):
-    """A database's own, of one thread each."""
-
-    writer: Executor
-    reader: Executor
-
-    def shut_down(self) -> None:
-        for thread in self:
-            thread.shutdown(wait=False)
 
 
 class _Waiting(NamedTuple):
@@ -58,16 +48,17 @@ class SqliteDatabase:
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
         *,
-        threads: Threads | None,
+        place: Workplace,
         put_away: Callable[[bool], None],
     ) -> None:
-        """`threads` None: everything runs inline (the simulator, tests), and the connections may be one.
+        """The connections may be one where `place` does one thing at a time.
 
-        `put_away` closes the connections; it is told whether the file may be trusted without a check.
+        `put_away` closes them; it is told whether the file may be trusted without a check.
         """
         self._file = f"{name}.db"
-        self._writer, self._reader, self._threads, self._put_away = writer, reader, threads, put_away
+        self._writer, self._reader, self._place, self._put_away = writer, reader, place, put_away
         self._queue: deque[_Waiting] = deque()
+        self._batch: Sequence[_Waiting] = ()  # that is being committed
         self._busy = False
         self._reads = 0
         self._idle = asyncio.Event()
@@ -97,7 +88,7 @@ class SqliteDatabase:
             raise StoreError(f"{self._file}: too many reads wait for the disk; try again later")
         self._reads += 1
         try:
-            return await self._on_reader(lambda: read_snapshot(self._reader, self._file, work))
+            return await self._place.read(lambda: read_snapshot(self._reader, self._file, work))
         except DamagedError as error:
             self._note(error)
             raise
@@ -110,16 +101,21 @@ class SqliteDatabase:
         await self._idle.wait()
         if self.closed:
             return
-        await self._on_reader(lambda: None)  # behind the reads that were asked for
+        await self._place.read(lambda: None)  # behind the reads that were asked for
         if self.closed:  # somebody else closed it while we waited
             return
         self.closed = True
-        if self._threads is None:
-            self._put_away(self._sound)
-            return
-        put_away = self._threads.writer.submit(self._put_away, self._sound)
-        self._threads.shut_down()
-        await asyncio.wrap_future(put_away)
+        await self._place.close(lambda: self._put_away(self._sound))
+
+    def abandon(self) -> None:
+        """As when the process is killed: nothing is put away, and who still waits never hears of it."""
+        for waiting in (*self._batch, *self._queue):
+            waiting.done.cancel()
+        self._queue.clear()
+        self._closing = self.closed = True
+        self._idle.set()
+        self._reader.close()
+        self._writer.close()
 
     # -- batches ----------------------------------------------------------------------------------------------
 
@@ -134,21 +130,15 @@ class SqliteDatabase:
             self._idle.set()
             return
         works = [waiting.work for waiting in batch]
-        if self._threads is None:
-            self._end_batch(batch, self._commit_inline(works))
+        self._batch = batch
+        running = self._place.write(partial(commit_batch, self._writer, self._file, works))
+        running.add_done_callback(self._end_batch)
+
+    def _end_batch(self, running: "asyncio.Future[list[Outcome]]") -> None:
+        if self.closed:  # abandoned
             return
-        running = asyncio.get_running_loop().run_in_executor(
-            self._threads.writer, commit_batch, self._writer, self._file, works
-        )
-        running.add_done_callback(lambda _: self._end_batch(batch, _outcomes_of(running, len(batch))))
-
-    def _commit_inline(self, works: Sequence[Work]) -> list[Outcome]:
-        try:
-            return commit_batch(self._writer, self._file, works)
-        except asyncio.CancelledError as error:  # as a thread would hand it on
-            return _stopped(error, len(works))
-
-    def _end_batch(self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        batch, self._batch = self._batch, ()
+        outcomes = _outcomes_of(running, len(batch))
         self.commits += 1
         if self._sound:
             self.fault = ""
@@ -163,13 +153,6 @@ class SqliteDatabase:
             self.fault = str(error)
             self._sound = not isinstance(error, DamagedError | DiskError)
 
-    # -- reads ------------------------------------------------------------------------------------------------
-
-    async def _on_reader(self, work: Callable[[], T]) -> T:
-        if self._threads is None:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._threads.reader, work)
-
     def _refuse_closed(self) -> None:
         if self._closing:
             raise StoreError(f"{self._file} is closed")
@@ -179,10 +162,6 @@ def _outcomes_of(running: "asyncio.Future[list[Outcome]]", count: int) -> list[O
     error = running.exception()
     if error is None:
         return running.result()
-    return _stopped(error, count)
-
-
-def _stopped(error: BaseException, count: int) -> list[Outcome]:
     return [Outcome(None, LocalError(f"a write broke the writer: {error!r}")) for _ in range(count)]
 
 

@@ -1,66 +1,77 @@
-"""Small files, written so that a crash leaves the old one or the new one, never half of each."""
+"""A data directory on a real disk."""
 
-import contextlib
 import os
+import sqlite3
 from pathlib import Path
 
+from meshnode.store.directory import Look, read_small
 from meshnode.store.faults import store_errors
-from protocols.errors import StoreError
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
+BUSY_S = 5.0  # a backup tool may hold the file for a moment
 
 
 def make_directory(directory: Path) -> None:
-    """With mode 0700, where it isn't there yet; a directory that is there keeps the mode its owner gave it."""
+    """With mode 0700, where it isn't there yet. Raises StoreError."""
     with store_errors(str(directory)):
-        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        DiskDirectory(directory).make()
 
 
 def read_file(path: Path, bytes_max: int) -> bytes | None:
     """None where there is none. Raises StoreError."""
-    with store_errors(str(path)):
+    return read_small(DiskDirectory(path.parent), path.name, bytes_max)
+
+
+class DiskDirectory:
+    """`meshnode.store.directory.Directory`."""
+
+    one_connection = False
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def path(self, name: str) -> str:
+        return str(self._directory / name)
+
+    def make(self) -> None:
+        self._directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self._directory.iterdir())
+
+    def look(self, name: str) -> Look | None:
         try:
-            with path.open("rb") as file:
-                data = file.read(bytes_max + 1)
+            seen = (self._directory / name).stat()
         except FileNotFoundError:
             return None
-    refuse_longer(str(path), data, bytes_max)
-    return data
+        return Look(seen.st_size, seen.st_mtime_ns)
 
+    def read(self, name: str, bytes_max: int) -> bytes:
+        with (self._directory / name).open("rb") as file:
+            return file.read(bytes_max)
 
-def refuse_longer(name: str, data: bytes, bytes_max: int) -> None:
-    if len(data) > bytes_max:
-        raise StoreError(f"{name} is larger than the {bytes_max} bytes that it may have; move it away")
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Atomic, synced, mode 0600. Raises StoreError."""
-    draft = path.with_name(f".{path.name}.new")
-    with store_errors(str(path)):
-        draft.unlink(missing_ok=True)  # of a crash in the middle of this
-        try:
-            with os.fdopen(os.open(draft, CREATE, FILE_MODE), "wb") as file:
-                file.write(data)
+    def create(self, name: str, data: bytes = b"", *, sync: bool = False) -> None:
+        with os.fdopen(os.open(self._directory / name, CREATE, FILE_MODE), "wb") as file:
+            file.write(data)
+            if sync:
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise
-        sync_directory(path.parent)
 
+    def rename(self, old: str, new: str) -> None:
+        (self._directory / old).replace(self._directory / new)
 
-def create_file(path: Path) -> None:
-    """Empty, and ours alone to read before anything is in it."""
-    os.close(os.open(path, CREATE, FILE_MODE))
+    def remove(self, name: str) -> None:
+        (self._directory / name).unlink()
 
+    def sync(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
-def sync_directory(directory: Path) -> None:
-    """Make renames in it outlast a loss of power."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def connect(self, name: str, *, read_only: bool = False) -> sqlite3.Connection:
+        address = self._directory.resolve() / name
+        uri = f"{address.as_uri()}?mode={'ro' if read_only else 'rwc'}" if name else ":memory:"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_S)

@@ -1,12 +1,13 @@
-"""The same SQLite in memory, inline and without threads: for the simulator and for tests."""
+"""The same SQLite in memory, inline and without threads: for tests that want no disk, not even a simulated one."""
 
 import sqlite3
 from collections.abc import Mapping
 from functools import partial
 
-from meshnode.store.connection import migrate, open_connection
+from meshnode.store.connection import migrate, set_up
 from meshnode.store.database import OK, SqliteDatabase
-from meshnode.store.files import refuse_longer
+from meshnode.store.directory import refuse_longer
+from meshnode.store.workplace import Inline
 
 
 class MemoryStorage:
@@ -23,8 +24,9 @@ class MemoryStorage:
     async def open_database(self, name: str, migrations: tuple[str, ...]) -> SqliteDatabase:
         present = self._open.get(name)
         assert present is None or present.closed, f"{name} is open"
-        connection = open_connection(":memory:")
+        connection = sqlite3.connect(":memory:", isolation_level=None)
         try:
+            set_up(connection, name)
             if image := self._images.get(name):
                 connection.deserialize(image)
             migrate(connection, name, migrations)
@@ -33,7 +35,7 @@ class MemoryStorage:
             raise
         put_away = partial(self._put_away, name, connection)
         database = self._open[name] = SqliteDatabase(
-            name, connection, connection, threads=None, put_away=put_away
+            name, connection, connection, place=Inline(), put_away=put_away
         )
         return database
 

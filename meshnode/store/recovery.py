@@ -9,14 +9,14 @@ A crash at any point is harmless. First `x.db.fresh` is filled, which the next a
 
 import contextlib
 import sqlite3
-from pathlib import Path
 from typing import NamedTuple
 
 from meshnode.store.connection import migrate, refuse_newer
+from meshnode.store.directory import Directory, discard
 from meshnode.store.faults import DamagedError, store_errors
-from meshnode.store.files import create_file, sync_directory
 from meshnode.store.salvage import copy_sequences, copy_table
 
+SUFFIX = ".db"
 DAMAGED_KEPT_MAX = 3  # damaged files; the oldest goes, so that a dying disk is not filled as well
 SIDE_FILES = ("-wal", "-shm")
 
@@ -26,83 +26,84 @@ class Saved(NamedTuple):
     tables_cut: int  # of which something is missing
 
 
-def recover(path: Path, migrations: tuple[str, ...]) -> str:
+def recover(directory: Directory, file: str, migrations: tuple[str, ...]) -> str:
     """Put a sound database in the place of a damaged one; says in a sentence what became of its content.
 
     Raises StoreError or OSError where the disk refuses: then the damaged file is still in its place.
     """
-    fresh = path.with_name(path.name + ".fresh")
-    _remove(fresh)
-    create_file(fresh)
-    saved = _copy(path, fresh, migrations)
-    fresh.rename(_recovered(path))
-    aside = _put_in_place(path)
+    fresh = file + ".fresh"
+    _remove(directory, fresh)
+    directory.create(fresh)
+    saved = _copy(directory, file, fresh, migrations)
+    directory.rename(fresh, _recovered(file))
+    aside = _put_in_place(directory, file)
     tables = f"; {saved.tables_cut} of its tables only in part" if saved.tables_cut else ""
-    return (
-        f"{path.name} was damaged: recovered {saved.rows} rows{tables}; the damaged file is kept as {aside}"
-    )
+    return f"{file} was damaged: recovered {saved.rows} rows{tables}; the damaged file is kept as {aside}"
 
 
-def finish_recovery(path: Path) -> str:
+def finish_recovery(directory: Directory, file: str) -> str:
     """Where a crash came between: let what was recovered take its place. Gives a sentence, empty if it needn't."""
-    if not _recovered(path).exists():
+    if directory.look(_recovered(file)) is None:
         return ""
-    return f"{path.name} was damaged: recovered what could be read; the damaged file is kept as {_put_in_place(path)}"
+    aside = _put_in_place(directory, file)
+    return f"{file} was damaged: recovered what could be read; the damaged file is kept as {aside}"
 
 
-def is_left_over(path: Path) -> bool:
+def is_left_over(directory: Directory, file: str) -> bool:
     """The database is gone, yet its journal is there: a new one must not take that for its own."""
-    journal = path.with_name(path.name + SIDE_FILES[0])
-    return journal.exists() and journal.stat().st_size > 0
+    journal = directory.look(file + SIDE_FILES[0])
+    return journal is not None and journal.size > 0
 
 
-def _recovered(path: Path) -> Path:
-    return path.with_name(path.name + ".recovered")
+def _recovered(file: str) -> str:
+    return file + ".recovered"
 
 
-def _put_in_place(path: Path) -> str:
+def _put_in_place(directory: Directory, file: str) -> str:
     """Gives the name under which the damaged file is kept."""
-    aside = _set_aside(path)
-    sync_directory(path.parent)
-    _recovered(path).rename(path)
-    sync_directory(path.parent)
-    return aside.name
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename `x.db` to `x.db.damaged-<n>`, with its side files: those first, as they find it by its name."""
-    numbers = sorted(
-        int(tail)
-        for each in path.parent.glob(f"{path.name}.damaged-*")
-        if (tail := each.name.rsplit("-", 1)[1]).isdigit()
-    )
-    for number in numbers[: max(0, len(numbers) - DAMAGED_KEPT_MAX + 1)]:
-        _remove(path.with_name(f"{path.name}.damaged-{number}"))
-    aside = path.with_name(f"{path.name}.damaged-{(numbers[-1] if numbers else 0) + 1}")
-    for tail in (*SIDE_FILES, ""):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + tail).rename(aside.with_name(aside.name + tail))
+    aside = _set_aside(directory, file)
+    directory.sync()
+    directory.rename(_recovered(file), file)
+    directory.sync()
     return aside
 
 
-def _remove(path: Path) -> None:
+def _set_aside(directory: Directory, file: str) -> str:
+    """Rename `x.db` to `x.db.damaged-<n>`, with its side files: those first, as they find it by its name."""
+    stem = f"{file}.damaged-"
+    numbers = sorted(
+        int(tail)
+        for name in directory.names()
+        if name.startswith(stem) and (tail := name.rsplit("-", 1)[1]).isdigit()
+    )
+    for number in numbers[: max(0, len(numbers) - DAMAGED_KEPT_MAX + 1)]:
+        _remove(directory, f"{stem}{number}")
+    aside = f"{stem}{(numbers[-1] if numbers else 0) + 1}"
+    for tail in (*SIDE_FILES, ""):
+        with contextlib.suppress(FileNotFoundError):
+            directory.rename(file + tail, aside + tail)
+    return aside
+
+
+def _remove(directory: Directory, file: str) -> None:
     for tail in ("", *SIDE_FILES):
-        path.with_name(path.name + tail).unlink(missing_ok=True)
+        discard(directory, file + tail)
 
 
-def _copy(path: Path, fresh_path: Path, migrations: tuple[str, ...]) -> Saved:
+def _copy(directory: Directory, file: str, fresh_file: str, migrations: tuple[str, ...]) -> Saved:
     """Row by row, into the schema of the version that wrote the file, which is then migrated."""
+    name = file.removesuffix(SUFFIX)
     rows = cut = 0
     with (
-        contextlib.closing(_open_damaged(path)) as old,
-        contextlib.closing(sqlite3.connect(fresh_path, isolation_level=None)) as fresh,
-        store_errors(str(fresh_path)),
+        contextlib.closing(_open_damaged(directory, file)) as old,
+        contextlib.closing(directory.connect(fresh_file)) as fresh,
+        store_errors(directory.path(fresh_file)),
     ):
         fresh.execute(
             "PRAGMA journal_mode=MEMORY"
         )  # a crash starts it over; and no journal is left beside it
         fresh.execute("PRAGMA synchronous=FULL")
-        migrate(fresh, path.stem, migrations, upto=_version(old, path.stem, migrations))
+        migrate(fresh, name, migrations, upto=_version(old, name, migrations))
         tables = fresh.execute(
             "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%'"
         )
@@ -113,15 +114,15 @@ def _copy(path: Path, fresh_path: Path, migrations: tuple[str, ...]) -> Saved:
             cut += not whole
         copy_sequences(old, fresh)
         fresh.execute("COMMIT")
-        migrate(fresh, path.stem, migrations)
+        migrate(fresh, name, migrations)
     return Saved(rows, cut)
 
 
-def _open_damaged(path: Path) -> sqlite3.Connection:
+def _open_damaged(directory: Directory, file: str) -> sqlite3.Connection:
     """To read from as long as it gives anything. Where there is no file at all, nothing is what it gives."""
-    address = f"{path.resolve().as_uri()}?mode=ro" if path.exists() else ":memory:"
-    with store_errors(str(path)):
-        old = sqlite3.connect(address, uri=True, isolation_level=None)
+    with store_errors(directory.path(file)):
+        there = directory.look(file) is not None
+        old = directory.connect(file if there else "", read_only=there)
         old.text_factory = _readable_text
         old.execute("PRAGMA writable_schema=ON")  # else a file that is too short is refused as a whole
         old.execute("PRAGMA trusted_schema=OFF")

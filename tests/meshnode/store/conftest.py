@@ -4,11 +4,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from meshnode.store import DiskStorage, MemoryStorage
 from meshnode.world import Database, Storage
+from sim.disk import Disks
 
 NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL UNIQUE)"
 
@@ -43,7 +45,23 @@ async def memory() -> AsyncIterator[Place]:
     await storage.close()
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture
+async def platter() -> AsyncIterator[Place]:
+    with Disks() as disks:
+        storage = disks.storage("alice", Random("latency"), latency_ns=(0, 3_000_000))
+        yield Place(lambda: storage)
+        await storage.close()
+
+
+@pytest.fixture
+async def image() -> AsyncIterator[Place]:
+    with Disks("commits") as disks:
+        storage = disks.storage("alice", Random("latency"))
+        yield Place(lambda: storage)
+        await storage.close()
+
+
+@pytest.fixture(params=["disk", "memory", "platter", "image"])
 def place(request: pytest.FixtureRequest) -> Place:
     return request.getfixturevalue(request.param)
 

@@ -1,4 +1,4 @@
-"""What every storage promises, on disk and in memory."""
+"""What every storage promises: on disk, in memory, and in the simulator."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshnode.store import DiskStorage
-from meshnode.store.connection import open_connection
+from meshnode.store.connection import set_up
 from protocols.errors import StoreError
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ async def test_the_journal_does_not_grow_without_end(disk: Place, notes: type[No
 async def test_a_file_that_another_program_holds_is_said_so(
     disk: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: type[Notes]
 ) -> None:
-    monkeypatch.setattr("meshnode.store.connection.BUSY_S", 0)
+    monkeypatch.setattr("meshnode.store.files.BUSY_S", 0)
     database = await disk.open()
     with closing(sqlite3.connect(tmp_path / "data" / "notes.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -178,8 +178,12 @@ async def test_a_file_that_another_program_holds_is_said_so(
 
 
 def test_a_place_that_cant_hold_a_write_ahead_log_is_refused() -> None:
-    with pytest.raises(StoreError, match="write-ahead log; choose a data directory on a local disk"):
-        open_connection("")  # a database without a name never has one, like one on a network share
+    nameless = sqlite3.connect("")  # which never has one, like a file on a network share
+    with (
+        closing(nameless),
+        pytest.raises(StoreError, match="write-ahead log; choose a data directory on a local disk"),
+    ):
+        set_up(nameless, "notes.db")
 
 
 # -- small files --------------------------------------------------------------------------------------------------
