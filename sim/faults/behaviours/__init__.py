@@ -1,0 +1,20 @@
+"""How a host may misbehave, by name. What a plan may say is what stands in `BEHAVIOURS`; each new one is a line there."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from sim.faults.behaviours.frames import Corrupt, Delay, Drop, Flood, Replay
+from sim.faults.behaviours.handshake_flood import HandshakeFlood
+from sim.faults.behaviours.impersonate import Impersonate
+from sim.faults.behaviours.spot import Behaviour, Spot
+
+__all__ = ["AT_FRAMES", "BEHAVIOURS", "Behaviour", "Spot"]
+
+AT_FRAMES: Mapping[str, Callable[[Spot], Behaviour]] = MappingProxyType(
+    {"drop": Drop, "replay": Replay, "corrupt": Corrupt, "flood": Flood, "delay": Delay}
+)
+"""Those that somebody in the middle can do too."""
+
+BEHAVIOURS: Mapping[str, Callable[[Spot], Behaviour]] = MappingProxyType(
+    {**AT_FRAMES, "handshake_flood": HandshakeFlood, "impersonate": Impersonate}
+)
