@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 ARGS ?=
+SEEDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint type layers bench smoke lock clean
+.PHONY: help run test check lint type layers bench smoke simcheck lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,7 +26,7 @@ run: $(VENV)/.run ## set up and run a node in the foreground (ARGS="--name alice
 test: $(VENV)/.dev ## set up and run all tests (ARGS="-k session")
 	@$(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
 
-check: test lint type layers smoke ## everything that CI runs
+check: test lint type layers smoke simcheck ## everything that CI runs
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -38,6 +39,11 @@ layers: $(VENV)/.dev ## imports run downhill
 
 smoke: $(VENV)/.dev ## start real daemons and let them talk
 	@$(BIN)/python tools/smoke.py
+
+simcheck: $(VENV)/.dev ## the same seed in several processes, and a storm of seeds
+	@$(BIN)/python -m sim selfcheck
+	@$(BIN)/python -m sim selfcheck city --set nodes=40 --set 'baselines=[]'
+	@$(BIN)/python -m sim storm determinism --seeds $(SEEDS)
 
 bench: $(VENV)/.dev ## measure, side by side with what else is installed
 	@$(BIN)/python -m bench $(ARGS)
