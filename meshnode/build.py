@@ -46,7 +46,7 @@ def build_mesh(
 
 async def build_node(settings: NodeSettings, world: World, *, passphrase: str | None = None) -> Node:
     """A whole node, not yet started. Raises RefusedError (passphrase), StoreError, SettingsError."""
-    identity, _ = load_or_create_identity(world.storage, passphrase, world.entropy)
+    identity, _ = load_or_create_identity(world.storage, passphrase, world.entropy, world.suite)
     name = settings.name or default_name(identity.node_id)
     features = (HYBRID,) if world.kem is not None else ()
     record = OwnRecord(identity, world.storage, world.clock, name=settings.name, features=features)

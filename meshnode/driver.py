@@ -44,6 +44,7 @@ class MeshDriver:
         self.mesh = mesh
         self.hub = RpcHub(self)
         self.on_connected: Callable[[PeerConnected], None] = lambda _: None
+        self.sighted: Callable[[NodeId], list[str]] = lambda _: []
         self._transports, self._clock = transports, clock
         self._links: dict[int, Link] = {}
         self._ids: dict[Link, int] = {}
@@ -230,6 +231,8 @@ class MeshDriver:
 
     def want(self, peer: NodeId) -> None:
         self.mesh.want(peer, now_ns=self._clock.now_ns())
+        if not self.is_connected(peer) and (seen := self.sighted(peer)):  # before we knew who it is
+            self.mesh.expect(peer, seen, keep=False, now_ns=self._clock.now_ns())
         self._schedule_flush()
 
     def now_ns(self) -> int:
@@ -263,9 +266,9 @@ class MeshDriver:
         self.mesh.expect(address, addresses or [address], keep=keep, now_ns=self.now_ns(), after_ns=after_ns)
         self._schedule_flush()
 
-    def call_at(self, peer: NodeId, addresses: list[str]) -> None:
+    def call_at(self, peer: NodeId, addresses: list[str], *, after_ns: int = 0) -> None:
         """A peer we know was seen there."""
-        self.mesh.expect(peer, addresses, keep=False, now_ns=self.now_ns())
+        self.mesh.expect(peer, addresses, keep=False, now_ns=self.now_ns(), after_ns=after_ns)
         self._schedule_flush()
 
     def part(self, peer: NodeId, reason: str) -> None:

@@ -15,7 +15,9 @@ from protocols.directory import sign_revocation
 from protocols.errors import RefusedError, StoreError
 from protocols.ids import NodeId, short_id
 from protocols.keys import (
+    REAL,
     Identity,
+    Suite,
     decode_seed_file,
     encode_seed_file,
     phrase_from_seed,
@@ -31,7 +33,7 @@ NS_PER_S = 1_000_000_000
 
 
 def load_or_create_identity(
-    storage: Storage, passphrase: str | None, entropy: Callable[[int], bytes]
+    storage: Storage, passphrase: str | None, entropy: Callable[[int], bytes], suite: Suite = REAL
 ) -> tuple[Identity, bool]:
     """The identity of this data directory, made on first use. Returns (identity, is it new).
 
@@ -39,10 +41,10 @@ def load_or_create_identity(
     """
     data = storage.read_file(SEED_FILE, bytes_max=SEED_FILE_BYTES_MAX)
     if data is not None:
-        return Identity.from_seed(_open(data, passphrase)), False
+        return Identity.from_seed(_open(data, passphrase), suite), False
     seed = entropy(SEED_BYTES)
     storage.write_file(SEED_FILE, encode_seed_file(seed, passphrase, entropy))
-    return Identity.from_seed(seed), True
+    return Identity.from_seed(seed, suite), True
 
 
 def export_phrase(data_dir: Path, passphrase: str | None) -> str:

@@ -15,6 +15,7 @@ from meshnode.services.messages import MessagesService
 from meshnode.services.nodeinfo import NodeInfoService
 from meshnode.services.peers import PeersService
 from meshnode.settings import LinkSettings, NodeSettings
+from meshnode.sightings import Sightings
 from meshnode.world import World
 from policies.backoff import backoff_range_ns
 from policies.device import DeviceState
@@ -76,6 +77,8 @@ class Node:
         self.started_ns = world.clock.now_ns()
         self.stopping = asyncio.Event()
         self._die = world.dice("sightings")
+        self._around = Sightings()
+        driver.sighted = self._around.addresses_of
         driver.on_connected = self._on_connected
         driver.watch(self._on_presence)
 
@@ -251,13 +254,17 @@ class Node:
 
     def _on_sighting(self, sighting: Sighting) -> None:
         """Call whoever we know by the hint; call strangers only where both sides are open to them."""
+        self._around.take(sighting)
         if sighting.gone or not sighting.addresses:
             return
         addresses = list(sighting.addresses)
         for peer in self.peers.known():
             if recognises(peer, sighting):
-                if not self.peers.is_blocked(peer):
-                    self.driver.call_at(peer, addresses)
+                if not self.peers.is_blocked(
+                    peer
+                ):  # both see each other at once: one calls, the other waits a moment
+                    after_ns = 0 if self.node_id < peer else SIGHTING_WAIT_NS
+                    self.driver.call_at(peer, addresses, after_ns=after_ns)
                 return
         if sighting.open_to_strangers and self.settings.visibility == "everyone":
             after_ns = self._die.randint(0, SIGHTING_WAIT_NS)

@@ -11,6 +11,7 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from policies.device import DeviceState
+from protocols.keys import REAL, Suite
 from protocols.noise import Kem
 from transports.api import Transport
 from transports.discovery import Discovery
@@ -84,3 +85,4 @@ class World:
     transports: Mapping[str, Callable[[], Transport]]  # scheme -> how to make one
     discovery: Callable[[], Discovery] | None  # None: nobody is looked for
     device: Callable[[], Awaitable[DeviceState]]  # battery, heat, network, as they are now
+    suite: Suite = REAL  # of the node's keys; only the simulator has another

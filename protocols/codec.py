@@ -69,6 +69,8 @@ def _ordered(value: Any, depth: int) -> Any:
     if depth == 0:
         raise LocalError(f"nested deeper than {DEPTH_MAX}")
     match value:
+        case None | bool() | int() | bytes() | str():  # most are
+            return value
         case dict():
             items = cast("dict[Any, Any]", value)
             if not all(isinstance(key, str) for key in items):
@@ -76,7 +78,5 @@ def _ordered(value: Any, depth: int) -> Any:
             return {key: _ordered(items[key], depth - 1) for key in sorted(items, key=str.encode)}
         case list() | tuple():
             return [_ordered(item, depth - 1) for item in cast("list[Any]", value)]
-        case None | bool() | int() | bytes() | str():
-            return value
         case _:
             raise LocalError(f"{type(value).__name__} has no canonical form")

@@ -19,6 +19,7 @@ NODE_ID_BYTES = 32
 MESSAGE_ID_BYTES = 16
 NODE_ID_CHARS = 56
 SHORT_ID_CHARS = 8
+SHORT_ID_BYTES = 5  # of the NodeId, which these characters stand for
 MESSAGE_ID_CHARS = 26
 CHECKSUM_BYTES = 3  # one typing error in 16 million goes unseen
 UNKNOWN_NODE = NodeId(bytes(NODE_ID_BYTES))  # stands where a NodeId is not known yet; never a valid key
@@ -52,7 +53,7 @@ def node_id_text(node: NodeId) -> str:
 
 def short_id(node: NodeId) -> str:
     """The first 8 characters of the text form: enough to tell one's peers apart, not to prove anything."""
-    return node_id_text(node)[:SHORT_ID_CHARS]
+    return to_base32(node[:SHORT_ID_BYTES])
 
 
 def fingerprint(node: NodeId) -> str:

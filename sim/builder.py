@@ -11,6 +11,7 @@ from protocols.errors import SettingsError
 from protocols.keys import encode_seed_file
 from sim.core import Core
 from sim.crowd import LOCAL_RANGE_M, Crowd, make_crowd
+from sim.crypto import HashSuite, SharedSuite
 from sim.daemon import Daemon
 from sim.dice import Dice
 from sim.disk import Disks, SimStorage
@@ -80,7 +81,8 @@ def settle(scenario: Scenario, seed: int, timeline: Timeline, disks: Disks) -> S
     dice = Dice(seed)
     lane = Lane(scenario.lane)
     process_of = Core if lane is Lane.CORE else Daemon
-    village = Village(lane, dice, timeline, process_of, settings=_node_settings(scenario))
+    suite = HashSuite() if scenario.hashes_for_crypto else SharedSuite()
+    village = Village(lane, dice, timeline, process_of, settings=_node_settings(scenario), suite=suite)
     for table in scenario.media:
         village.add_medium(_kind(table))
     for index in range(scenario.nodes):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from sim.baselines import BaselineResult, Graph, World, run_baseline
+from sim.baselines.registry import MESSAGES_MAX
 from sim.builder import Settlement
 from sim.scenario import Scenario
 
@@ -15,7 +16,7 @@ def baselines_of(settlement: Settlement, scenario: Scenario) -> Iterator[Baselin
         yield run_baseline(
             name,
             world,
-            messages=max(1, scenario.traffic.broadcasts or len(village.journal)),
+            messages=min(MESSAGES_MAX, max(1, scenario.traffic.broadcasts or len(village.journal))),
             loss=_loss(settlement),
             dice=village.dice,
         )

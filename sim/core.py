@@ -40,7 +40,7 @@ from sim.host import Host
 from sim.journal import Letter
 from sim.media import Port
 from sim.models.wire import SimLink
-from sim.timeline import NEVER_NS, WHEN, Entry
+from sim.timeline import Entry
 from transports.api import Link
 
 EXPIRES_S = 2**40  # of the records that cores show each other
@@ -88,6 +88,7 @@ class Core:
         self._numbers: dict[SimLink, int] = {}
         self._made = 0
         self._alarm: Entry | None = None
+        self._alarm_ns: int | None = None  # of its own clock, for which the alarm is meant
         self._flushing = False
         self._unanswered: dict[NodeId, dict[int, Letter]] = {}
         self._posted: dict[tuple[int, int], Letter] = {}  # by (channel, call)
@@ -123,6 +124,7 @@ class Core:
             port.close()
 
     def wake(self) -> None:
+        self._alarm_ns = None  # its clock stood still: that moment is another now
         self._arm()
 
     def holds(self, letter: Letter) -> bool:
@@ -192,25 +194,20 @@ class Core:
             self._execute(self.mesh.flush(now_ns=self._now_ns()))
 
     def _ring(self) -> None:
-        self._alarm = None
-        now_ns = self._now_ns()
-        if (self.mesh.next_timeout() or NEVER_NS) <= now_ns:
-            self._execute(self.mesh.handle_timeout(now_ns=now_ns))
-        else:
-            self._arm()
+        """Where the clock stood still meanwhile it is too early, and nothing happens."""
+        self._alarm = self._alarm_ns = None
+        self._execute(self.mesh.handle_timeout(now_ns=self._now_ns()))
 
     def _arm(self) -> None:
+        """The alarm stands at the very moment that the core asks for: ringing in vain costs more than moving it."""
         due_ns = self.mesh.next_timeout()
-        if due_ns is None or self._dead:
-            return
-        true_ns = self.host.clock.true_for(due_ns)
-        if true_ns is None:  # suspended: `wake` comes
+        if due_ns == self._alarm_ns or self._dead:
             return
         if self._alarm is not None:
-            if self._alarm[WHEN] <= true_ns:
-                return
             self._timeline.cancel(self._alarm)
-        self._alarm = self._timeline.at(true_ns, "alarm", self._ring)
+        self._alarm, self._alarm_ns = None, due_ns
+        if due_ns is not None and (true_ns := self.host.clock.true_for(due_ns)) is not None:
+            self._alarm = self._timeline.at(true_ns, "alarm", self._ring)  # else suspended: `wake` comes
 
     def _execute(self, effects: list[Effect]) -> None:  # noqa: C901, PLR0912 - one flat table of effects
         for effect in effects:

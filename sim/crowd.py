@@ -51,11 +51,18 @@ class Crowd:
     homes: Sequence[int | None] = ()  # of clusters; None: stands on a bridge
     trace: ContactTrace | None = None
     area: Area | None = None
+    _first: list[Position] = field(default_factory=list[Position])
     _near: list[tuple[int, int]] | None = None  # asked once, before anybody walks
     _changes: Iterator[ContactChange] = field(default_factory=lambda: iter(()))
 
     def positions(self, now_ns: int) -> list[Position]:
         return [mover.at(now_ns) for mover in self.movers]
+
+    def places_at_start(self) -> list[Position]:
+        """Before anybody has walked."""
+        if not self._first:
+            self._first = self.positions(0)
+        return self._first
 
     def near(self) -> list[tuple[int, int]]:
         """Who hear each other before anything has moved; of a trace, all who ever do."""
@@ -63,7 +70,7 @@ class Crowd:
             if self.trace is not None:
                 self._near = sorted({(contact.a, contact.b) for contact in self.trace.contacts})
             elif self.movers:
-                self._near = contacts(self.positions(0), self.range_m)
+                self._near = contacts(self.places_at_start(), self.range_m)
             else:
                 self._near = [(one, other) for other in range(len(self.names)) for one in range(other)]
         return self._near
@@ -72,7 +79,8 @@ class Crowd:
         """From now on `near` media follow distance (or the trace); `housed` ones join whoever has the same home."""
         for medium in housed:
             self._join_homes(medium)
-        self.near()
+        if self.movers:
+            self.places_at_start()
         if not near:
             return
         if self.trace is not None:

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import cast
 
+import msgspec
+
 from meshnode.build import build_node
 from meshnode.node import Node
 from meshnode.settings import LinkSettings, NodeSettings
@@ -189,12 +191,8 @@ class Daemon:
         host = self.host
         media = [host.village.media[scheme] for scheme in host.media]
         listen = tuple(medium.address(host.name) for medium in media)
-        settings = host.village.settings
-        return NodeSettings(
-            name=host.name,
-            links=LinkSettings(listen=listen),
-            messages=settings.messages,
-            visibility=settings.visibility,
+        return msgspec.structs.replace(
+            host.village.settings, name=host.name, links=LinkSettings(listen=listen)
         )
 
     def _world(self) -> World:
@@ -211,6 +209,7 @@ class Daemon:
             transports={each.name: (lambda each=each: each) for each in self._transports},
             discovery=lambda: SimDiscovery([each.port for each in self._transports], entropy),
             device=host.device,
+            suite=host.village.suite,
         )
 
     async def _introduce(self, node: Node) -> None:

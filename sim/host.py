@@ -56,7 +56,7 @@ class Host:
 
     def __post_init__(self) -> None:
         self.seed = self.dice.entropy(f"{self.name}/identity")(SEED_BYTES)
-        self.identity = Identity.from_seed(self.seed)
+        self.identity = Identity.from_seed(self.seed, self.village.suite)
         self.bytes_sent = self.sends = 0
         self.booted_ns = 0  # when it last booted
 

@@ -35,6 +35,17 @@ class SimTimer(asyncio.TimerHandle):
         super().cancel()
 
 
+class SimTask(asyncio.Task[Any]):
+    """Groups keep their tasks in sets: by their serial they are cancelled in the same order in every process."""
+
+    def __init__(self, coro: Any, *, serial: int, **options: Any) -> None:
+        self.serial = serial
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        return self.serial
+
+
 class SimLoop(asyncio.BaseEventLoop):
     _ready: "Any"  # a deque of handles; asyncio's own
 
@@ -43,6 +54,12 @@ class SimLoop(asyncio.BaseEventLoop):
         self.timeline = Timeline() if timeline is None else timeline
         self.faults: list[dict[str, Any]] = []  # what nobody caught, as asyncio tells it
         self.set_exception_handler(lambda _, context: self.faults.append(context))
+        self._tasks_made = 0
+        self.set_task_factory(self._make_task)
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> SimTask:
+        self._tasks_made += 1
+        return SimTask(coro, loop=loop, serial=self._tasks_made, **options)
 
     def time(self) -> float:
         return self.timeline.now_ns / NS_PER_S
@@ -98,26 +115,34 @@ class SimLoop(asyncio.BaseEventLoop):
 
     # -- the end ----------------------------------------------------------------------------------------------
 
-    def put_away(self) -> None:
+    def put_away(self, at_end: Callable[[], None] = lambda: None) -> None:
         """Cancel what still runs, let it clean up without time passing, and close. What it does is not counted."""
-        for task in sorted(asyncio.all_tasks(self), key=lambda each: each.get_name()):
+        for task in sorted(asyncio.all_tasks(self), key=hash):
             task.cancel()
         events._set_running_loop(self)  # noqa: SLF001 - there is no public word for it
         try:
-            for _ in range(SHUTDOWN_TURNS):
-                for _ in range(len(self._ready)):
-                    handle = self._ready.popleft()
-                    if not handle._cancelled:  # noqa: SLF001 - a loop runs asyncio's own handles
-                        handle._run()  # noqa: SLF001 - as above
+            self._clean_up()
+            at_end()
+            self._clean_up()
         finally:
             events._set_running_loop(None)  # noqa: SLF001 - as below `run_forever`
         self.close()
 
+    def _clean_up(self) -> None:
+        for _ in range(SHUTDOWN_TURNS):
+            for _ in range(len(self._ready)):
+                handle = self._ready.popleft()
+                if not handle._cancelled:  # noqa: SLF001 - a loop runs asyncio's own handles
+                    handle._run()  # noqa: SLF001 - as above
 
-def run_in_loop(timeline: Timeline, main: Awaitable[T]) -> T:
-    """`main` to its end on a loop of its own. Raises what it raises, and SimulationError."""
+
+def run_in_loop(timeline: Timeline, main: Awaitable[T], *, at_end: Callable[[], None] = lambda: None) -> T:
+    """`main` to its end on a loop of its own. Raises what it raises, and SimulationError.
+
+    `at_end`: lets go of what those wait for who are cancelled and can't end, since no time passes.
+    """
     loop = SimLoop(timeline)
     try:
         return loop.run_until_complete(main)
     finally:
-        loop.put_away()
+        loop.put_away(at_end)

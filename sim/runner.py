@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from sim.timeline import NS_PER_S, BudgetSpentError, Timeline
 from sim.traffic import place_traffic
 from sim.village import BreachError, Lane
 
+NODE_PACKAGES = frozenset({"meshnode", "transports", "protocols", "policies"})
 WALL_LOOK_NS = NS_PER_S  # of virtual time, between two looks at the real clock
 
 
@@ -49,7 +51,13 @@ class Run:
         settlement = self.settlement = settle(scenario, self.seed, timeline, self.disks)
         village = self.village = settlement.village
         if self.plan is None:
-            self.plan = draw_plan(scenario, list(village.hosts), village.dice)
+            self.plan = draw_plan(
+                scenario,
+                list(village.hosts),
+                village.dice,
+                places=settlement.crowd.places_at_start(),
+                friends=lambda name: [each.name for each in village.hosts[name].acquaintances],
+            )
         storm_ns = int(scenario.warm_s * NS_PER_S)
         calm_ns = storm_ns + int(scenario.storm_s * NS_PER_S)
         self.faults = Faults(village, self.plan, start_ns=storm_ns)
@@ -66,20 +74,26 @@ class Run:
         timeline.after(WALL_LOOK_NS, "wall", self._look_at_wall)
 
     def go(self) -> Result:
-        """To the end, or to what ends it before. Never raises for what happens inside."""
+        """To the end, or to what ends it before. Raises what is the simulator's own fault, and nothing of the node's."""
         try:
             if self.scenario.lane == Lane.CORE.value:
                 self.start()
                 self.timeline.run(self.end_ns)
                 self.oracles.finish()
             else:
-                run_in_loop(self.timeline, self._live())
+                run_in_loop(self.timeline, self._live(), at_end=self.disks.close)
         except BreachError:
             self.ended = "broken"
         except BudgetSpentError:
             self.ended = "budget"
         except KeyboardInterrupt:
             self.ended = "interrupted"
+        except Exception as error:
+            if (place := _place_in_node(error)) is None:
+                raise
+            self.ended = "broken"
+            self.village.stop_at_breach = False
+            self.village.broke("alive", "somebody", f"{type(error).__name__}: {error} ({place})")
         finally:
             self.disks.close()
         return self.result()
@@ -88,15 +102,17 @@ class Run:
         self.start()
         over = asyncio.get_running_loop().create_future()
         self.timeline.at(self.end_ns, "end", over.set_result, None)
-        await over
-        await self.oracles.ask()
-        self.oracles.finish()  # while the nodes still run
-        await self.oracles.ask()
-        self.oracles.finish()  # while the nodes still run
-        self.oracles.finish()
+        try:
+            await over
+            await self.oracles.ask()
+            self.oracles.finish()  # while the nodes still run
+        finally:  # nodes whose disk goes in the middle of their end are not to blame
+            self.village.excuse = lambda _host, _error: True
 
     def result(self) -> Result:
         scenario, village = self.scenario, self.village
+        if village.breaches and self.ended == "done":
+            self.ended = "broken"  # in the calm, at the very end
         plan = self.plan or Plan()
         wall_s = time.perf_counter() - self._began_s
         metrics = metrics_of(self.settlement, self.meter, self.power, plan)
@@ -138,6 +154,18 @@ class Run:
         if time.perf_counter() - self._began_s > self.scenario.wall_s_max:
             self.timeline.stop(BudgetSpentError(f"{self.scenario.wall_s_max:g} seconds of real time"))
         self.timeline.after(WALL_LOOK_NS, "wall", self._look_at_wall)
+
+
+def _place_in_node(error: Exception) -> str | None:
+    """Where the node raised what nobody caught; None where it was the simulator."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
+        if package in NODE_PACKAGES:
+            return f"{module}, line {line}"
+        if package == __package__:
+            return None
+    return None
 
 
 def run_scenario(

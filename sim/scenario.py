@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from protocols.errors import SettingsError
 
+REAL_CRYPTO_NODES_MAX = 1_000  # above, keyed hashes take its place: each handshake costs a millisecond
 NODES_MAX = {"a": 10_000, "b": 1_000}  # what a lane is measured for
 SCENARIO_BYTES_MAX = 65_536
 
@@ -126,6 +127,7 @@ class Scenario(Table, frozen=True):
     calm_s: Seconds = 60.0  # everything is healed: what was promised must come now
     events_max: Annotated[int, Meta(ge=1_000)] = 50_000_000
     wall_s_max: Positive = 3_600.0
+    crypto: Literal["real", "hash"] | None = None  # None: real up to REAL_CRYPTO_NODES_MAX nodes
     media: tuple[Medium, ...] = (Medium(kind="ip"),)
     place: Place = Place()
     movement: Movement = Movement()
@@ -137,6 +139,10 @@ class Scenario(Table, frozen=True):
     oracles: tuple[str, ...] = ()  # beside those that always hold
     goals: tuple[Goal, ...] = ()
     node: dict[str, Any] = {}  # settings of every node, as in config.toml
+
+    @property
+    def hashes_for_crypto(self) -> bool:
+        return self.crypto == "hash" or (self.crypto is None and self.nodes > REAL_CRYPTO_NODES_MAX)
 
 
 def scenario_names() -> list[str]:

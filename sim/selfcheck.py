@@ -122,7 +122,9 @@ def verdict_text(verdict: Verdict) -> str:
         return "\n".join(
             [*lines, f"  all events are the same, but not what was measured: {', '.join(names)}"]
         )
-    lines.append(f"  the first chunk that differs is {verdict.chunk}: some {CHUNK:,} events from {verdict.chunk * CHUNK + 1:,} on")
+    lines.append(
+        f"  the first chunk that differs is {verdict.chunk}: some {CHUNK:,} events from {verdict.chunk * CHUNK + 1:,} on"
+    )
     if verdict.difference is None:
         lines.append("  run again it was the same: what differs is not of the hash seed alone")
     else:

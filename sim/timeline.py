@@ -111,18 +111,28 @@ class Timeline:
             if action is None:
                 self._cancelled -= 1
                 continue
-            entry[ACTION] = None
-            self.now_ns = entry[WHEN]
-            self.count(entry[LABEL])
-            action(*entry[ARGS])
+            self._act(entry, action)
             return True
         return False
 
     def run(self, until_ns: int) -> None:
         """All that is due up to and including `until_ns`, which is then the time. Raises what `stop` was given."""
-        while (due_ns := self.next_ns()) is not None and due_ns <= until_ns:
-            self.step()
+        while self._stopped is None and (heap := self._heap) and heap[0][WHEN] <= until_ns:
+            entry = heapq.heappop(heap)
+            action = entry[ACTION]
+            if action is None:
+                self._cancelled -= 1
+            else:
+                self._act(entry, action)
+        if self._stopped is not None:
+            raise self._stopped
         self.now_ns = max(self.now_ns, until_ns)
+
+    def _act(self, entry: Entry, action: Callable[..., object]) -> None:
+        entry[ACTION] = None
+        self.now_ns = entry[WHEN]
+        self.count(entry[LABEL])
+        action(*entry[ARGS])
 
     # -- what happened ----------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from enum import Enum
 
 from meshnode.settings import NodeSettings
 from protocols.ids import NodeId
+from protocols.keys import Suite
+from sim.crypto import SharedSuite
 from sim.dice import Dice
 from sim.host import Host, Process
 from sim.journal import Journal
@@ -50,6 +52,7 @@ class Village:
     settings: NodeSettings = field(
         default_factory=NodeSettings
     )  # of every node, but for its name and its links
+    suite: Suite = field(default_factory=SharedSuite)  # of everybody's keys
     stop_at_breach: bool = True
     media: dict[str, Medium] = field(default_factory=dict[str, Medium])  # by scheme
     hosts: dict[str, Host] = field(default_factory=dict[str, Host])  # by name, in the order of their making

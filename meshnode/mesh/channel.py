@@ -22,7 +22,8 @@ class Channel:
     connection: Connection
     rpc: RpcSession
     away_since_ns: int | None = None  # set while the peer has no link
-    armed_ns: int | None = None  # the earliest timer that is set for it
+    due_ns: int | None = None  # when it wants to be woken, as the table of channels last heard
+    queued_ns: int | None = None  # when the timer rings that the table holds for it; not after `due_ns`
     closed: bool = False
 
     @property
@@ -30,5 +31,8 @@ class Channel:
         return self.session.peer
 
     def next_timeout(self) -> int | None:
+        due_ns, rpc_ns = self.connection.next_timeout(), self.rpc.next_timeout()
+        if rpc_ns is None and self.away_since_ns is None:  # nearly always; asked after each record
+            return due_ns
         away_ns = None if self.away_since_ns is None else self.away_since_ns + AWAY_NS
-        return earliest(self.connection.next_timeout(), self.rpc.next_timeout(), away_ns)
+        return earliest(due_ns, rpc_ns, away_ns)

@@ -10,6 +10,7 @@ from protocols.session import Session
 from protocols.stream import Connection
 
 CHANNELS_MAX = 4_096  # sessions kept for peers near and away
+STALE_TIMERS_MAX = 64  # entries that nobody waits for, beyond one for each channel, before they are swept out
 
 
 class ChannelTable:
@@ -17,7 +18,8 @@ class ChannelTable:
         self._by_index: dict[bytes, Channel] = {}
         self._by_peer: dict[NodeId, list[Channel]] = {}
         self._made = 0
-        # A heap by (due_ns, channel id); an entry whose time has moved wakes us in vain.
+        # A heap by (when it rings, channel id), one live entry for each channel at most. A channel's time often moves
+        # later, and its entry stays until it surfaces: the true time goes in then.
         self._timers: list[tuple[int, int, Channel]] = []
 
     def make(self, session: Session, *, contact: bool, now_ns: int) -> Channel:
@@ -37,7 +39,7 @@ class ChannelTable:
 
     def remove(self, channel: Channel) -> bool:
         """False where it was gone already."""
-        channel.closed = True
+        channel.closed, channel.due_ns, channel.queued_ns = True, None, None
         if self._by_index.pop(channel.session.index, None) is None:
             return False
         siblings = self._by_peer[channel.peer]
@@ -57,27 +59,42 @@ class ChannelTable:
 
     def arm(self, channel: Channel) -> None:
         """Note when it is due; later than noted before costs nothing."""
-        due_ns = channel.next_timeout()
-        if (
-            due_ns is not None
-            and not channel.closed
-            and (channel.armed_ns is None or due_ns < channel.armed_ns)
-        ):
-            channel.armed_ns = due_ns
-            heapq.heappush(self._timers, (due_ns, channel.id, channel))
+        due_ns = None if channel.closed else channel.next_timeout()
+        channel.due_ns = due_ns
+        if due_ns is not None and (channel.queued_ns is None or due_ns < channel.queued_ns):
+            self._queue(channel, due_ns)
 
     def next_timeout(self) -> int | None:
-        return self._timers[0][0] if self._timers else None
+        """When the first of them is due, to the nanosecond."""
+        timers = self._timers
+        while timers:
+            rings_ns, _, channel = timers[0]
+            if rings_ns == channel.queued_ns and rings_ns == channel.due_ns:
+                return rings_ns
+            self._surface()
+            timers = self._timers  # a sweep puts another in its place
+        return None
 
     def take_due(self, *, now_ns: int) -> Channel | None:
-        """The next whose timer rang, not one whose time has moved meanwhile; call again until None."""
-        while self._timers and self._timers[0][0] <= now_ns:
-            rang_ns, _, channel = heapq.heappop(self._timers)
-            if channel.closed or channel.armed_ns != rang_ns:
-                continue  # over, or armed anew for an earlier time
-            channel.armed_ns = None
-            due_ns = channel.next_timeout()
-            if due_ns is not None and due_ns <= now_ns:
-                return channel
-            self.arm(channel)
-        return None
+        """The next that is due: do what it wants and `arm` it; call again until None."""
+        due_ns = self.next_timeout()
+        if due_ns is None or due_ns > now_ns:
+            return None
+        channel = heapq.heappop(self._timers)[2]
+        channel.due_ns = channel.queued_ns = None
+        return channel
+
+    def _surface(self) -> None:
+        """The first entry does not say when its channel is due."""
+        rang_ns, _, channel = heapq.heappop(self._timers)
+        if rang_ns == channel.queued_ns:  # else it is one that an earlier one took the place of
+            channel.queued_ns = None
+            if channel.due_ns is not None:
+                self._queue(channel, channel.due_ns)
+
+    def _queue(self, channel: Channel, due_ns: int) -> None:
+        channel.queued_ns = due_ns
+        heapq.heappush(self._timers, (due_ns, channel.id, channel))
+        if len(self._timers) > 2 * len(self._by_index) + STALE_TIMERS_MAX:
+            self._timers = [entry for entry in self._timers if entry[0] == entry[2].queued_ns]
+            heapq.heapify(self._timers)

@@ -55,6 +55,7 @@ class Dialer:
 
     def __init__(self, die: Random, *, own_addresses: Callable[[], frozenset[str]]) -> None:
         self._targets: dict[NodeId | str, Target] = {}
+        self._unheld: dict[NodeId | str, Target] = {}  # those that may have to be dialled
         self._die, self._own_addresses = die, own_addresses
         self._in_flight = 0
         self.at_once_max = DIALS_AT_ONCE  # the energy policy's word, once it spoke
@@ -67,13 +68,15 @@ class Dialer:
         if target is None:
             if len(self._targets) >= TARGETS_MAX:
                 return
-            target = self._targets[key] = Target(key, [], now_ns + after_ns, keep)
+            target = self._targets[key] = self._unheld[key] = Target(key, [], now_ns + after_ns, keep)
         target.keep |= keep
         fresh = [address for address in addresses if address not in target.addresses]
+        if not fresh:
+            return
         target.addresses = (fresh + target.addresses)[:ADDRESSES_MAX]
         if target.state is State.TRYING:
             target.untried += fresh
-        elif target.state is State.IDLE and fresh:
+        elif target.state is State.IDLE:
             target.due_ns = min(target.due_ns, now_ns + after_ns)
 
     def hurry(self, key: NodeId | str, *, now_ns: int) -> None:
@@ -87,18 +90,20 @@ class Dialer:
 
     def hurry_all(self, *, now_ns: int) -> None:
         """The network changed: what failed before may work now."""
-        for target in self._targets.values():
+        for target in self._unheld.values():
             self.hurry(target.key, now_ns=now_ns)
 
     def drop(self, key: NodeId | str) -> None:
         """Forget a target; dials in flight finish and are then not wanted."""
         if (target := self._targets.pop(key, None)) is not None:
+            self._unheld.pop(key, None)
             self._in_flight -= target.in_flight
 
     def held(self, key: NodeId | str) -> None:
         """A link to this target is bound: no more dials until it is lost."""
         if (target := self._targets.get(key)) is not None:
             target.state, target.failures, target.untried = State.HELD, 0, []
+            self._unheld.pop(key, None)
 
     def met(self, key: NodeId | str | None, peer: NodeId, address: str, *, now_ns: int) -> None:
         """A link is bound to `peer`. What we wanted at its address, whoever was there, is this peer from now on."""
@@ -115,6 +120,7 @@ class Dialer:
         """Its last link is gone: try again at once, then with back-off."""
         if (target := self._targets.get(key)) is not None and target.state is State.HELD:
             target.state, target.due_ns = State.IDLE, now_ns
+            self._unheld[key] = target
 
     def finished(self, key: NodeId | str, *, now_ns: int, failed: str | None) -> None:
         """A dial ended: with a link that is being bound (`failed` None), or with a reason."""
@@ -140,16 +146,16 @@ class Dialer:
         if self._in_flight >= self.at_once_max:
             return None
         return min(
-            (target.due_ns for target in self._targets.values() if self._may_dial(target)), default=None
+            [target.due_ns for target in self._unheld.values() if self._may_dial(target)], default=None
         )
 
     def dials(self, *, now_ns: int) -> list[Dial]:
         """What to open now."""
         wanted: list[Dial] = []
-        for target in list(self._targets.values()):
+        for target in list(self._unheld.values()):
             if self._in_flight >= self.at_once_max:
                 break
-            if not self._may_dial(target) or target.due_ns > now_ns:
+            if target.due_ns > now_ns or not self._may_dial(target):
                 continue
             if target.state is State.IDLE:
                 own = self._own_addresses()
@@ -176,6 +182,7 @@ class Dialer:
     def _rest(self, target: Target, now_ns: int) -> None:
         if not target.keep:
             self._targets.pop(target.key, None)
+            self._unheld.pop(target.key, None)
             return
         low_ns, high_ns = backoff_range_ns(target.failures)
         target.failures += 1

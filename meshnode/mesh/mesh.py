@@ -193,12 +193,14 @@ class Mesh:
 
     def want(self, peer: NodeId, *, now_ns: int) -> None:
         """Keep trying to reach this peer."""
-        self._rare_moved = True
-        if peer != self.me and not self.facts.is_blocked(peer):
-            self.dialer.want(peer, self.facts.addresses(peer), keep=True, now_ns=now_ns)
+        if peer == self.me or self.facts.is_blocked(peer):
+            return
+        self.dialer.want(peer, self.facts.addresses(peer), keep=True, now_ns=now_ns)
+        if self.links.of(peer):
+            self.dialer.held(peer)
+        else:
             self.dialer.hurry(peer, now_ns=now_ns)
-            if self.links.of(peer):
-                self.dialer.held(peer)
+            self._rare_moved = True
 
     def expect(
         self, key: NodeId | str, addresses: list[str], *, keep: bool, now_ns: int, after_ns: int = 0
@@ -432,6 +434,7 @@ class Mesh:
             self._on_restart(session.peer, link, now_ns)
         contact = self.facts.is_contact(session.peer)
         channel = self._channels.make(session, contact=contact, now_ns=now_ns)
+        self._prefer_one(session.peer)
         self._effects.append(
             Noticed("session_established", {"peer": short_id(session.peer), "hybrid": session.hybrid})
         )
@@ -444,8 +447,12 @@ class Mesh:
             self._close_channel(oldest, "too_many_sessions", now_ns)
 
     def _on_forgotten(self, session: Session, link: LinkState | None, now_ns: int) -> None:
-        """An unproved hint that the peer lost this session: shake hands again where the hint came from."""
-        if link is not None and link.peer in {None, session.peer}:
+        """An unproved hint that the peer lost this session: shake hands again where the hint came from. Not for one
+        that another has taken the place of: of two handshakes that crossed, the peer may never have finished one.
+        """
+        if link is None or link.peer not in {None, session.peer}:
+            return
+        if link.peer is None or session is self._sessions.preferred(session.peer):
             link.binding = None
             self._shake_hands(link, session.peer, now_ns)
 
@@ -545,3 +552,11 @@ class Mesh:
         if self._channels.remove(channel):
             self._touched.pop(channel.id, None)
             self._effects.append(ChannelClosed(channel.id, channel.peer, reason))
+            self._prefer_one(channel.peer)
+
+    def _prefer_one(self, peer: NodeId) -> None:
+        """A session that another has taken the place of ends once it is silent; so nothing may keep it alive."""
+        preferred = self._sessions.preferred(peer)
+        for channel in self._channels.of(peer):
+            channel.connection.is_spare = channel.session is not preferred
+            self._touched[channel.id] = channel

@@ -1,7 +1,8 @@
 """Live links + policy -> which link and lane carries this, and why. Sans-IO.
 
-Every record asks, so an answer is remembered until something that it rests on changes (a link, the device), and for
-FRESH_NS at most, since round trips drift. What is remembered is small: an entry per peer and class.
+Every record asks, so an answer is remembered until something that it rests on changes (a link, the device). Where
+there is a choice it is remembered for FRESH_NS at most, since round trips drift; of a single link they refuse nothing.
+What is remembered is small: an entry per peer and class.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from policies.energy import EnergyDecision, EnergyView, decide_energy
 from policies.transport import LinkView, Traffic, TransportDecision, TransportView, decide_transport
 from protocols.envelope import TrafficClass
 from protocols.ids import NodeId
+from transports.api import LinkTraits
 
 FRESH_NS = 1_000_000_000  # a link's round trip is a moving average over about as long
 TYPICAL_BYTES = {  # what a stream of each class moves before it is idle again; guess
@@ -35,6 +37,7 @@ class Choice:
     link: LinkState | None  # None: wait
     decision: TransportDecision
     made_ns: int
+    only_traits: LinkTraits | None  # of the one link that there was; None: there were others, or none
 
 
 class TransportManager:
@@ -60,10 +63,11 @@ class TransportManager:
     ) -> LinkState | None:
         """The link that carries this class of traffic to this peer now; None: wait."""
         choice = self._choices.get((peer, traffic))
-        if choice is None or now_ns - choice.made_ns > FRESH_NS:
+        if choice is None or not _is_fresh(choice, links, now_ns):
             kind = TrafficClass(traffic)
             decision = self.decide(links, kind, TYPICAL_BYTES[kind])
-            choice = Choice(_chosen(decision, links), decision, now_ns)
+            only_traits = links[0].up.traits() if len(links) == 1 else None
+            choice = Choice(_chosen(decision, links), decision, now_ns, only_traits)
             self._choices[peer, traffic] = choice
         return choice.link
 
@@ -103,6 +107,12 @@ def link_view(link: LinkState) -> LinkView:
         cost=traits.cost,
         on_network=traits.on_network,
     )
+
+
+def _is_fresh(choice: Choice, links: Sequence[LinkState], now_ns: int) -> bool:
+    if now_ns - choice.made_ns <= FRESH_NS:
+        return True
+    return choice.only_traits is not None and choice.only_traits is links[0].up.traits()
 
 
 def _chosen(decision: TransportDecision, links: Sequence[LinkState]) -> LinkState | None:

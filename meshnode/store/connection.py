@@ -82,3 +82,9 @@ def check(connection: sqlite3.Connection, path: str, *, thoroughly: bool) -> Non
         found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise DamagedError(f"{path} is damaged: {' '.join(found.split())}")
+
+
+def prove_writable(connection: sqlite3.Connection) -> None:
+    """SQLite opens a file that it may not write for reading alone, and stays so when it may again."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")

@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from typing import NamedTuple
 
-from meshnode.store.connection import check, migrate, open_connection, refuse_newer
+from meshnode.store.connection import check, migrate, open_connection, prove_writable, refuse_newer
 from meshnode.store.directory import Directory, Look, discard, read_small
 from meshnode.store.faults import DamagedError, store_errors
 from meshnode.store.recovery import SIDE_FILES, SUFFIX, finish_recovery, is_left_over, recover
@@ -37,6 +37,7 @@ def open_files(directory: Directory, name: str, migrations: tuple[str, ...]) -> 
         opened.enter_context(closing(writer))
         discard(directory, file + CLEAN_MARK)
         migrate(writer, name, migrations)
+        prove_writable(writer)
         reader = writer if directory.one_connection else open_connection(directory, file)
         opened.pop_all()
     return Opened(writer, reader, note or finished)

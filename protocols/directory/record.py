@@ -7,7 +7,7 @@ from protocols.directory.fields import KEY_BYTES, is_bytes, is_number, is_text, 
 from protocols.directory.signed import open_body, sign_body
 from protocols.errors import LocalError, RemoteError
 from protocols.ids import NodeId
-from protocols.keys import Identity
+from protocols.keys import REAL, Identity, Suite
 
 LABEL = b"meshnode/record/1"
 VERSION = 1
@@ -53,15 +53,15 @@ def sign_record(
     }
     signed = sign_body(identity, LABEL, VERSION, body)
     try:
-        open_record(signed)
+        open_record(signed, identity.suite)
     except RemoteError as error:
         raise LocalError(f"our own record is not acceptable: {error}") from None
     return signed
 
 
-def open_record(data: bytes) -> NodeRecord:
+def open_record(data: bytes, suite: Suite = REAL) -> NodeRecord:
     """Verify, then read. Raises RemoteError; the expiry is the caller's to judge."""
-    node, body = open_body(data, LABEL, VERSION, bytes_max=RECORD_BYTES_MAX)
+    node, body = open_body(data, LABEL, VERSION, bytes_max=RECORD_BYTES_MAX, suite=suite)
     sequence, expires_at = body.get("seq"), body.get("exp")
     x25519, name = body.get("x25519"), body.get("name")
     if not (is_number(sequence) and is_number(expires_at)):

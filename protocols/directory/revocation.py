@@ -6,7 +6,7 @@ from protocols.directory.fields import is_number
 from protocols.directory.signed import open_body, sign_body
 from protocols.errors import LocalError, RemoteError
 from protocols.ids import NodeId
-from protocols.keys import Identity
+from protocols.keys import REAL, Identity, Suite
 
 LABEL = b"meshnode/revocation/1"
 VERSION = 1
@@ -26,9 +26,9 @@ def sign_revocation(identity: Identity, at_s: int) -> bytes:
     return sign_body(identity, LABEL, VERSION, {"at": at_s})
 
 
-def open_revocation(data: bytes) -> Revocation:
+def open_revocation(data: bytes, suite: Suite = REAL) -> Revocation:
     """Raises RemoteError."""
-    node, body = open_body(data, LABEL, VERSION, bytes_max=REVOCATION_BYTES_MAX)
+    node, body = open_body(data, LABEL, VERSION, bytes_max=REVOCATION_BYTES_MAX, suite=suite)
     at = body.get("at")
     if not is_number(at):
         raise RemoteError("bad_revocation", "at")

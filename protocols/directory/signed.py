@@ -8,7 +8,7 @@ the body that we do not know are ignored.
 from protocols.codec import Value, decode, decode_map, encode
 from protocols.errors import RemoteError
 from protocols.ids import NODE_ID_BYTES, NodeId
-from protocols.keys import Identity, verify
+from protocols.keys import REAL, Identity, Suite, verify
 
 SIGNATURE_BYTES = 64
 
@@ -18,7 +18,9 @@ def sign_body(identity: Identity, label: bytes, version: int, body: dict[str, Va
     return encode([version, identity.node_id, packed, identity.sign(label, bytes([version]) + packed)])
 
 
-def open_body(data: bytes, label: bytes, version: int, *, bytes_max: int) -> tuple[NodeId, dict[str, Value]]:
+def open_body(
+    data: bytes, label: bytes, version: int, *, bytes_max: int, suite: Suite = REAL
+) -> tuple[NodeId, dict[str, Value]]:
     """Raises RemoteError: "bad_encoding", "too_long", "unknown_version", "bad_signature"."""
     match decode(data, bytes_max=bytes_max):
         case [int(found), bytes(node), bytes(body), bytes(signature)] if (
@@ -29,6 +31,6 @@ def open_body(data: bytes, label: bytes, version: int, *, bytes_max: int) -> tup
             raise RemoteError("bad_encoding", "not a signed body")
     if found != version:
         raise RemoteError("unknown_version", f"{found}")
-    if not verify(NodeId(node), label, bytes([version]) + body, signature):
+    if not verify(NodeId(node), label, bytes([version]) + body, signature, suite):
         raise RemoteError("bad_signature")
     return NodeId(node), decode_map(body, bytes_max=bytes_max)

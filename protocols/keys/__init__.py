@@ -3,11 +3,16 @@
 from protocols.keys.identity import SEED_BYTES, Identity, verify
 from protocols.keys.phrase import phrase_from_seed, seed_from_phrase
 from protocols.keys.seed_file import SealCost, decode_seed_file, encode_seed_file, seed_file_is_sealed
+from protocols.keys.suite import REAL, RealSuite, SigningKey, Suite
 
 __all__ = [
+    "REAL",
     "SEED_BYTES",
     "Identity",
+    "RealSuite",
     "SealCost",
+    "SigningKey",
+    "Suite",
     "decode_seed_file",
     "encode_seed_file",
     "phrase_from_seed",

@@ -6,6 +6,15 @@ Spec: The Noise Protocol Framework, revision 34; "KEM-based Hybrid Forward Secre
 from protocols.noise.cipher import CipherState
 from protocols.noise.handshake import Handshake
 from protocols.noise.kem import Kem, KemKeyPair, MlKem768, mlkem_or_none
-from protocols.noise.x25519 import X25519Pair
+from protocols.noise.x25519 import AgreementKey, X25519Pair
 
-__all__ = ["CipherState", "Handshake", "Kem", "KemKeyPair", "MlKem768", "X25519Pair", "mlkem_or_none"]
+__all__ = [
+    "AgreementKey",
+    "CipherState",
+    "Handshake",
+    "Kem",
+    "KemKeyPair",
+    "MlKem768",
+    "X25519Pair",
+    "mlkem_or_none",
+]

@@ -8,14 +8,12 @@ A message that is refused ends the handshake: the state is not rolled back, so n
 from collections.abc import Callable
 from enum import Enum
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
 from protocols.errors import LocalError, RemoteError
 from protocols.noise.cipher import CIPHERS, CipherState
 from protocols.noise.kem import CIPHERTEXT_BYTES, PUBLIC_BYTES, Kem, KemKeyPair
 from protocols.noise.patterns import parse_name
 from protocols.noise.symmetric import HASHES, SymmetricState
-from protocols.noise.x25519 import X25519_BYTES, X25519Pair
+from protocols.noise.x25519 import X25519_BYTES, AgreementKey, X25519Pair
 
 MESSAGE_BYTES_MAX = 65_535  # Noise, section 3
 
@@ -26,7 +24,7 @@ class State(Enum):
 
 class Handshake:
     """`static` is ours, a raw private key or better the pair made of it once; `remote_static` is a raw public key.
-    Ephemerals come from `entropy`.
+    Ephemerals come from `entropy`, by way of `make_key`.
     """
 
     def __init__(
@@ -36,9 +34,10 @@ class Handshake:
         initiator: bool,
         entropy: Callable[[int], bytes],
         prologue: bytes = b"",
-        static: X25519Pair | bytes | None = None,
+        static: AgreementKey | bytes | None = None,
         remote_static: bytes | None = None,
         kem: Kem | None = None,
+        make_key: Callable[[bytes], AgreementKey] = X25519Pair.load,
     ) -> None:
         """Raises LocalError for a name, or a set of keys, that makes no handshake."""
         parsed = parse_name(name, CIPHERS, HASHES)
@@ -56,8 +55,9 @@ class Handshake:
         self.hash_before_payload = b""
         self.remote_static = remote_static if known else None  # else the pattern brings it
         self._pattern, self._kem, self._entropy, self._initiator = pattern, kem, entropy, initiator
-        self._static = X25519Pair.load(static) if isinstance(static, bytes) else static
-        self._ephemeral: X25519Pair | None = None
+        self._make_key = make_key
+        self._static = make_key(static) if isinstance(static, bytes) else static
+        self._ephemeral: AgreementKey | None = None
         self._remote_ephemeral: bytes | None = None
         self._kem_pair: KemKeyPair | None = None
         self._remote_kem: bytes | None = None
@@ -132,7 +132,7 @@ class Handshake:
         symmetric = self._symmetric
         match token:
             case "e":
-                self._ephemeral = X25519Pair.load(self._entropy(X25519_BYTES))
+                self._ephemeral = self._make_key(self._entropy(X25519_BYTES))
                 symmetric.mix_hash(self._ephemeral.public)
                 return self._ephemeral.public
             case "s":
@@ -196,14 +196,11 @@ class Handshake:
     def _agree(self, token: str) -> bytes:
         """X25519 of the two keys that the token names, the initiator's first."""
         ours, theirs = token if self._initiator else (token[1], token[0])
-        pair = self._ephemeral if ours == "e" else self._static
+        key = self._ephemeral if ours == "e" else self._static
         public = self._remote_ephemeral if theirs == "e" else self.remote_static
-        assert pair is not None, "checked at the start, or e was written before"
+        assert key is not None, "checked at the start, or e was written before"
         assert public is not None, "checked at the start, or the pattern brought it"
-        try:
-            return pair.private.exchange(X25519PublicKey.from_public_bytes(public))
-        except ValueError:  # the all-zero secret of a low-order point
-            raise RemoteError("bad_key") from None
+        return key.agree(public)
 
     # -- state ------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,26 @@
 """X25519 keys as the engine uses them."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from protocols.errors import LocalError
+from protocols.errors import LocalError, RemoteError
 
 X25519_BYTES = 32
+
+
+class AgreementKey(Protocol):
+    """A private key that agrees with public ones. A port: who runs many nodes in one process may bring another."""
+
+    @property
+    def public(self) -> bytes:
+        """32 bytes."""
+        ...
+
+    def agree(self, public: bytes) -> bytes:
+        """The secret that both ends find, 32 bytes. Raises RemoteError("bad_key")."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +37,9 @@ class X25519Pair:
             raise LocalError(f"an X25519 key has {X25519_BYTES} bytes")
         key = X25519PrivateKey.from_private_bytes(private)
         return cls(key, key.public_key().public_bytes_raw())
+
+    def agree(self, public: bytes) -> bytes:
+        try:
+            return self.private.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError:  # the all-zero secret of a low-order point
+            raise RemoteError("bad_key") from None

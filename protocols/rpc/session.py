@@ -103,13 +103,25 @@ class Call:
 class RpcSession:
     """All calls with one peer. The owner passes it every event of the connection but ControlReceived."""
 
+    __slots__ = (
+        "_ahead",
+        "_calls",
+        "_calls_in",
+        "_connection",
+        "_deadlines",
+        "_heads_in",
+        "_heads_out",
+        "_limits",
+        "calls_over_limit",
+    )
+
     def __init__(self, connection: Connection, *, limits: RpcLimits | None = None) -> None:
         self._connection = connection
         self._limits = limits or RpcLimits()
         self._calls: dict[int, Call] = {}
         self._calls_in = 0
         self._ahead = 0  # bytes, all calls
-        self._deadlines = Deadlines()
+        self._deadlines: Deadlines | None = None  # until a call has one
         self._heads_out: dict[Request, bytes] = {}
         self._heads_in: dict[bytes, Request] = {}
         self.calls_over_limit = 0
@@ -224,15 +236,16 @@ class RpcSession:
         calls = [call.id for call in self._calls.values() if call.announced]
         self._calls.clear()
         self._calls_in = self._ahead = 0
-        self._deadlines = Deadlines()
+        self._deadlines = None
         return [CallCancelled(call_id, Code.SESSION_GONE) for call_id in calls]
 
     def next_timeout(self) -> int | None:
-        return self._deadlines.next_ns(self._is_waited_for)
+        return None if self._deadlines is None else self._deadlines.next_ns(self._is_waited_for)
 
     def handle_timeout(self, now_ns: int) -> list[RpcEvent]:
         events: list[RpcEvent] = []
-        for call_id in self._deadlines.due(now_ns, self._is_waited_for):
+        due = [] if self._deadlines is None else self._deadlines.due(now_ns, self._is_waited_for)
+        for call_id in due:
             self._abort(self._calls[call_id], Code.DEADLINE)
             events.append(CallCancelled(call_id, Code.DEADLINE))
         return events
@@ -399,6 +412,8 @@ class RpcSession:
     def _set_deadline(self, call: Call, deadline_ms: int, now_ns: int) -> None:
         if deadline_ms:
             call.deadline_ns = now_ns + deadline_ms * MS
+            if self._deadlines is None:
+                self._deadlines = Deadlines()
             self._deadlines.add(call.deadline_ns, call.id, len(self._calls), self._is_waited_for)
 
     def _is_waited_for(self, call_id: int) -> bool:

@@ -22,7 +22,7 @@ from protocols.envelope import ENVELOPE_BYTES_MAX, Envelope, Kind, TrafficClass
 from protocols.errors import LinkError, LocalError, RemoteError
 from protocols.ids import UNKNOWN_NODE, NodeId
 from protocols.keys import Identity
-from protocols.noise import Handshake, Kem, X25519Pair
+from protocols.noise import Handshake, Kem
 from protocols.session.deadlines import Deadlines
 from protocols.session.events import Event, HandshakeFailed, HandshakeId, SessionEnded, SessionEstablished
 from protocols.session.frames import INDEX_BYTES, NO_INDEX, HandshakeFrame, Pattern, decode_handshake
@@ -33,6 +33,7 @@ from protocols.session.proof import INITIATOR, RESPONDER, Expected, Passport, Pr
 from protocols.session.rates import RouteRates
 from protocols.session.roster import Roster
 from protocols.session.session import Session
+from protocols.timers import earliest
 
 PROLOGUE_LABEL = b"meshnode/session/1"
 
@@ -74,7 +75,7 @@ class Handshakes:
         self.answer_strangers = answer_strangers
         self.half_open = HalfOpenTable(limits)
         self._node = identity.node_id
-        self._static = X25519Pair.load(identity.x25519_private)
+        self._static, self._make_key = identity.x25519_key, identity.suite.agreement_key
         self._passport = passport
         self._kem = kem
         self._entropy = entropy
@@ -111,6 +112,7 @@ class Handshakes:
             remote_static=x25519,
             entropy=self._entropy,
             kem=self._kem,
+            make_key=self._make_key,
         )
         index = self._fresh_index()
         frame = HandshakeFrame(pattern, 1, index, NO_INDEX, noise.write_message())
@@ -143,10 +145,7 @@ class Handshakes:
                 self._forget(dial)
 
     def next_timeout(self) -> int | None:
-        waits = [
-            due_ns for due_ns in (self._resends.first(), self.half_open.next_timeout()) if due_ns is not None
-        ]
-        return min(waits, default=None)
+        return earliest(self._resends.first(), self.half_open.next_timeout())
 
     def handle_timeout(self, *, now_ns: int) -> list[Event]:
         for _ in range(self.half_open.expire(now_ns)):
@@ -189,6 +188,7 @@ class Handshakes:
             static=self._static,
             entropy=self._entropy,
             kem=self._kem,
+            make_key=self._make_key,
         )
         if noise.read_message(frame.noise):
             raise RemoteError("bad_handshake", "step 1 carries nothing")

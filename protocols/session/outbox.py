@@ -1,6 +1,5 @@
 """What the table itself wants sent: handshakes, hints and confirmations."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,8 +21,10 @@ class Outbox:
     def __init__(self, own_node: NodeId, *, entropy: Callable[[int], bytes], limits: SessionLimits) -> None:
         self._own_node = own_node
         self._entropy = entropy
-        self._hops = limits.hops
-        self._waiting: deque[tuple[int, NodeId, bytes]] = deque(maxlen=limits.outgoing_max)
+        self._hops, self._waiting_max = limits.hops, limits.outgoing_max
+        self._waiting: list[
+            tuple[int, NodeId, bytes]
+        ] = []  # a list: empty nearly always, and a deque is large then
 
     def put(self, kind: Kind, payload: bytes, way: Way) -> None:
         """Each envelope gets an id of its own, so that relays don't take a repetition for a duplicate."""
@@ -41,8 +42,11 @@ class Outbox:
 
     def put_sealed(self, envelope: bytes, way: Way) -> None:
         self._waiting.append((way.route, way.peer, envelope))
+        if len(self._waiting) > self._waiting_max:
+            del self._waiting[0]
 
     def drain(self) -> list[tuple[int, NodeId, bytes]]:
-        waiting = list(self._waiting)
-        self._waiting.clear()
+        if not self._waiting:  # nearly always, and asked after each batch of records
+            return []
+        waiting, self._waiting = self._waiting, []
         return waiting

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from protocols.directory import NodeRecord, open_record
 from protocols.errors import RemoteError
 from protocols.ids import NodeId
-from protocols.keys import Identity, verify
+from protocols.keys import Identity, Suite, verify
 from protocols.session.frames import Claim, decode_claim
 from protocols.session.limits import SessionLimits
 
@@ -55,7 +55,7 @@ class Passport:
         limits: SessionLimits,
     ) -> None:
         self.node = identity.node_id
-        self._identity = identity
+        self._identity, self._suite = identity, identity.suite
         self._own_record = own_record
         self._boot = boot
         self._features = features
@@ -79,13 +79,13 @@ class Passport:
     ) -> Proved:
         """What step 2 proves. Raises RemoteError."""
         claim, record = self._open(payload, remote_static)
-        _verify(claim, record.node, RESPONDER + initiator + record.node + transcript)
+        _verify(claim, record.node, RESPONDER + initiator + record.node + transcript, self._suite)
         return Proved(record, claim.record, claim.boot, claim.binding, claim.features)
 
     def check_initiator(self, payload: bytes, *, transcript: bytes, remote_static: bytes | None) -> Proved:
         """What step 3 proves. Raises RemoteError."""
         claim, record = self._open(payload, remote_static)
-        _verify(claim, record.node, INITIATOR + record.node + self.node + transcript)
+        _verify(claim, record.node, INITIATOR + record.node + self.node + transcript, self._suite)
         return Proved(record, claim.record, claim.boot, claim.binding, claim.features)
 
     def accept(self, proved: Proved, expected: Expected) -> bool:
@@ -117,13 +117,13 @@ class Passport:
 
     def _record(self, data: bytes) -> NodeRecord:
         """Verify a record unless these very bytes were verified before. Raises RemoteError."""
-        record = self._records.pop(data, None) or open_record(data)
+        record = self._records.pop(data, None) or open_record(data, self._suite)
         self._records[data] = record
         if len(self._records) > self._records_known_max:
             del self._records[next(iter(self._records))]
         return record
 
 
-def _verify(claim: Claim, node: NodeId, data: bytes) -> None:
-    if not verify(node, PROOF_LABEL, data, claim.signature):
+def _verify(claim: Claim, node: NodeId, data: bytes, suite: Suite) -> None:
+    if not verify(node, PROOF_LABEL, data, claim.signature, suite):
         raise RemoteError("bad_proof")

@@ -77,13 +77,35 @@ class Waiting(NamedTuple):
     nbytes: int  # of stream data that waits, all classes; 0: only small frames of the connection's own
 
 
+SMALL_FRAMES = Waiting(TrafficClass.INTERACTIVE, 0)
+
+
 class Connection:
+    __slots__ = (
+        "_asked_ns",
+        "_close_frame",
+        "_controls",
+        "_inflow",
+        "_now_ns",
+        "_outflow",
+        "_ping_due",
+        "_receipts",
+        "_recovery",
+        "_table",
+        "heard_ns",
+        "is_spare",
+        "limits",
+        "state",
+        "stats",
+    )
+
     def __init__(self, *, initiator: bool, now_ns: int, limits: StreamLimits | None = None) -> None:
         limits = limits or StreamLimits()
         self.state = State.OPEN
         self.stats = StreamStats()
         self.limits = limits
         self.heard_ns = now_ns  # when the last record came
+        self.is_spare = False  # the owner prefers another: without an open stream, let it fall asleep
         self._now_ns = now_ns
         self._table = StreamTable(limits, initiator=initiator)
         self._inflow = Inflow(self._table, limits, now_ns)
@@ -156,7 +178,7 @@ class Connection:
     def wants_to_send(self) -> Waiting | None:
         """None while there is nothing to send, or while the peer's windows are shut."""
         if self.state is not State.OPEN:
-            return Waiting(TrafficClass.INTERACTIVE, 0) if self.state is State.CLOSING else None
+            return SMALL_FRAMES if self.state is State.CLOSING else None
         highest = self._outflow.highest
         if highest is not None:
             return Waiting(highest, self._outflow.unsent)
@@ -168,7 +190,7 @@ class Connection:
             or self._outflow.farewells_due
             or self._controls.due
         ):
-            return Waiting(TrafficClass.INTERACTIVE, 0)
+            return SMALL_FRAMES
         return None
 
     def lanes_with_control(self) -> list[int]:
@@ -421,6 +443,6 @@ class Connection:
             self._controls.put(frame, lane)
 
     def _keepalive_ns(self) -> int | None:
-        if self.limits.keepalive_ns is None or self._ping_due:
+        if self.limits.keepalive_ns is None or self._ping_due or (self.is_spare and not len(self._table)):
             return None
         return self._asked_ns + self.limits.keepalive_ns

@@ -1,7 +1,7 @@
 """The bytes of frames (docs/wire.md, section 5). STREAM is packed and read in place, where the speed is decided."""
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -82,7 +82,7 @@ class Control:
 Frame: TypeAlias = Ack | MaxData | MaxStreamData | MaxStreams | Reset | Stop | Ping | Close | Control
 
 
-def encode_ack(ranges: list[tuple[int, int]], delay_ns: int) -> bytes:
+def encode_ack(ranges: Sequence[Sequence[int]], delay_ns: int) -> bytes:
     """`ranges` as in `Ack`, at least one. What 32 bits can't say is left out: the oldest part."""
     low, high = ranges[0]
     parts: list[bytes] = []

@@ -11,6 +11,17 @@ from protocols.stream.table import Stream, StreamTable
 
 
 class Inflow:
+    __slots__ = (
+        "_credit",
+        "_data_due",
+        "_held_bytes",
+        "_held_chunks",
+        "_limits",
+        "_owed",
+        "_streams_due",
+        "_table",
+    )
+
     def __init__(self, table: StreamTable, limits: StreamLimits, now_ns: int) -> None:
         self._table = table
         self._limits = limits

@@ -14,6 +14,19 @@ from protocols.stream.table import Stream, StreamTable
 
 
 class Outflow:
+    __slots__ = (
+        "_farewells",
+        "_farewells_again",
+        "_limit",
+        "_schedule",
+        "_sent",
+        "_starved",
+        "_table",
+        "_unsent_max",
+        "events",
+        "unsent",
+    )
+
     def __init__(self, table: StreamTable, limits: StreamLimits) -> None:
         self._table = table
         self._unsent_max = limits.unsent_bytes_max

@@ -69,7 +69,8 @@ class Receipts:
         self._datagrams = self._reliables = 0
         self._due_ns, self.is_due = None, False
         newest = self._ranges[-count:]
-        return encode_ack([(low, high) for low, high in reversed(newest)], now_ns - self._largest_ns)
+        newest.reverse()
+        return encode_ack(newest, now_ns - self._largest_ns)
 
     @property
     def largest(self) -> int:

@@ -11,6 +11,17 @@ from protocols.stream.stats import StreamStats
 class Recovery:
     """Hands lost records back through `take_lost`; their owner puts what they held in again."""
 
+    __slots__ = (
+        "_lanes",
+        "_largest_sent",
+        "_late",
+        "_ordinal",
+        "_out",
+        "_stats",
+        "lost",
+        "ping_wanted",
+    )
+
     def __init__(self, stats: StreamStats) -> None:
         self._stats = stats
         self._lanes: dict[int, Lane] = {}  # the one used longest ago first
@@ -95,6 +106,8 @@ class Recovery:
     @property
     def due_ns(self) -> int | None:
         due_ns: int | None = None
+        if not self._out:
+            return None
         for lane in self._lanes.values():
             lane_ns = lane.due_ns
             if lane_ns is not None and (due_ns is None or lane_ns < due_ns):

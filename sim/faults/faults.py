@@ -60,9 +60,9 @@ class Faults:
     def place(self) -> None:
         """On the timeline, from now on."""
         self._village.excuse = self._excuse
-        for number, fault in enumerate(self.plan.faults):
+        for fault in self.plan.faults:
             at_ns = self._start_ns + fault.at_ms * NS_PER_MS
-            self._entries.append(self._village.timeline.at(at_ns, "fault", self._happen, fault, number))
+            self._entries.append(self._village.timeline.at(at_ns, "fault", self._happen, fault))
 
     def heal(self) -> None:
         """The calm: nothing more goes wrong, what was wrong is right, and everybody who should be there boots.
@@ -80,7 +80,7 @@ class Faults:
 
     # -- facts ------------------------------------------------------------------------------------------------
 
-    def _happen(self, fault: Fault, number: int) -> None:  # noqa: C901 - one flat table of facts
+    def _happen(self, fault: Fault) -> None:  # noqa: C901 - one flat table of facts
         hosts, journal = self._village.hosts, self._village.journal
         journal.count(f"fault_{fault.__struct_config__.tag}")
         match fault:
@@ -104,13 +104,13 @@ class Faults:
                 hosts[fault.host].clock.step(fault.by_ms * NS_PER_MS)
                 self._note(fault.host, f"its wall clock jumps by {fault.by_ms} ms")
             case Disk():
-                self._trouble_disk(hosts[fault.host], fault, number)
+                self._trouble_disk(hosts[fault.host], fault)
             case Byzantine():
-                spot = Spot(self._village, hosts[fault.host], share=fault.share, number=number)
+                spot = Spot(self._village, hosts[fault.host], share=fault.share, number=fault.at_ms)
                 self._begin(None, self._misbehave(spot, fault.behaviour))
             case Middle():
                 sender = hosts[fault.sender]
-                spot = Spot(self._village, sender, fault.receiver, fault.share, number)
+                spot = Spot(self._village, sender, fault.receiver, fault.share, fault.at_ms)
                 self._begin(fault.for_ms, self._misbehave(spot, fault.behaviour))
 
     def _stop(self, host: Host, away_ms: int | None) -> None:
@@ -189,13 +189,13 @@ class Faults:
 
     # -- disks ------------------------------------------------------------------------------------------------
 
-    def _trouble_disk(self, host: Host, fault: Disk, number: int) -> None:
+    def _trouble_disk(self, host: Host, fault: Disk) -> None:
         if host.storage is None:
             return  # lane A has none
         platter, causes = host.storage.platter, self._disks.setdefault(host.name, {})
         self._note(host.name, f"its disk: {fault.trouble}")
         if fault.trouble == "rot":
-            platter.rot(self._village.dice.die(f"faults/rot/{number}", host.name))
+            platter.rot(self._village.dice.die(f"faults/rot/{fault.at_ms}", host.name))
             self.spoiled[host.name] = None
             return
         causes[fault.trouble] = causes.get(fault.trouble, 0) + 1

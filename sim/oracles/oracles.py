@@ -11,7 +11,7 @@ from sim.oracles.bounded import Bounded
 from sim.oracles.kept import Kept
 from sim.oracles.liveness import Delivered, Reunited
 from sim.oracles.oracle import Ground, Oracle
-from sim.oracles.safety import Alive, ExactlyOnce, Monotone, NoForgery
+from sim.oracles.safety import Alive, ExactlyOnce, InOrder, Monotone, NoForgery
 from sim.timeline import NS_PER_S
 from sim.village import Village
 
@@ -22,6 +22,7 @@ HELD = "held"
 ORACLES: Mapping[str, Callable[[Ground], Oracle]] = MappingProxyType(
     {
         "exactly_once": ExactlyOnce,
+        "in_order": InOrder,
         "no_forgery": NoForgery,
         "alive": Alive,
         "bounded": Bounded,

@@ -7,6 +7,7 @@ from sim.journal import Letter, Stray
 from sim.loop import SimLoop
 from sim.oracles.oracle import Ground, Oracle
 from sim.timeline import NS_PER_S
+from sim.village import Lane
 
 RANKS = {
     "queued": 0,
@@ -28,6 +29,25 @@ class ExactlyOnce(Oracle):
                 letter.receiver,
                 f"letter {letter.number} of {letter.sender} came at {first:.3f} s and {last:.3f} s",
             )
+
+
+class InOrder(Oracle):
+    """What one host writes to another arrives in the order of its writing. Lane B: a core posts all at once."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self._last: dict[tuple[str, str], int] = {}  # (sender, receiver) -> the latest that arrived
+
+    def arrived(self, letter: Letter) -> None:
+        if len(letter.arrivals) > 1 or self.village.lane is not Lane.DAEMON:
+            return
+        pair = letter.sender, letter.receiver
+        last = self._last.get(pair, -1)
+        if letter.number < last:
+            self.broke(
+                letter.receiver, f"letter {letter.number} of {letter.sender} came behind letter {last}"
+            )
+        self._last[pair] = max(last, letter.number)
 
 
 class NoForgery(Oracle):

@@ -89,6 +89,22 @@ def test_an_interrupted_run_gives_the_report_so_far(monkeypatch: pytest.MonkeyPa
     assert result.metrics["letters_offered"] > 0
 
 
+def test_what_a_node_raises_at_a_frame_is_a_breach_and_what_the_simulator_raises_is_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("one by none")
+
+    with monkeypatch.context() as node:
+        node.setattr("meshnode.mesh.mesh.decode_envelope", fail)
+        result = run("crash", nodes="2")
+    assert [broken.oracle for broken in result.broken] == ["alive"]
+    assert "one by none (meshnode.mesh.mesh" in result.broken[0].what
+    monkeypatch.setattr("sim.faults.Faults.heal", fail)
+    with pytest.raises(ZeroDivisionError):
+        run("crash", nodes="2")
+
+
 def sim(*args: str) -> tuple[int, str]:
     ran = CliRunner().invoke(main, args)
     return ran.exit_code, ran.output

@@ -24,7 +24,7 @@ def result(case, timeline, metrics, ended="done"):
 
 def go(case, timeline, label_of, metrics):
     timeline = Timeline() if timeline is None else timeline
-    for number in range(45_000):
+    for number in range(25_000):
         timeline.at(number * 1_000, label_of(number), timeline.mark, number)
     try:
         timeline.run(10**9)
@@ -63,11 +63,11 @@ def test_an_honest_run_is_the_same_in_every_process(tmp_path: Path) -> None:
     verdict = check(tmp_path, "honest")
     assert verdict.same
     assert [each.hash_seed for each in verdict.witnesses] == ["1", "2"]
-    assert len(verdict.witnesses[0].chunks) == 4
-    assert "the same in 2 processes; 45,000 events" in verdict_text(verdict)
+    assert len(verdict.witnesses[0].chunks) == 2
+    assert "the same in 2 processes; 25,000 events" in verdict_text(verdict)
 
 
-@pytest.mark.parametrize(("at", "chunk"), [(0, 0), (9_999, 0), (10_000, 1), (31_234, 3), (44_999, 4)])
+@pytest.mark.parametrize(("at", "chunk"), [(9_999, 0), (10_000, 1), (24_999, 2)])
 def test_the_first_event_that_hangs_on_a_hash_is_shown(tmp_path: Path, at: int, chunk: int) -> None:
     verdict = check(tmp_path, "by_hash", at=str(at))
     assert verdict.chunk == chunk

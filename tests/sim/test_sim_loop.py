@@ -156,3 +156,28 @@ def test_two_runs_of_the_same_give_the_same_digest() -> None:
         return timeline.digest()
 
     assert digest() == digest()
+
+
+def test_tasks_in_sets_come_in_the_order_of_their_making_whatever_their_addresses(live: Live) -> None:
+    """Task groups cancel theirs in the order of a set."""
+
+    async def wait(number: int, ended: list[int]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
+
+    async def fail_among_many(ended: list[int]) -> None:
+        async with asyncio.TaskGroup() as crew:
+            for number in range(40):
+                crew.create_task(wait(number, ended))
+            await asyncio.sleep(1)
+            raise ValueError
+
+    async def main() -> list[int]:
+        ended: list[int] = []
+        with pytest.raises(ExceptionGroup):
+            await fail_among_many(ended)
+        return ended
+
+    assert live(main) == live(main) == sorted(live(main))

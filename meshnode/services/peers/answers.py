@@ -76,7 +76,7 @@ class Answers:
     def _record(self, peer: NodeId, body: bytes) -> bytes:
         """Not awaited onto the disk: the next handshake brings the record again."""
         raw = decode_record(body)
-        record = open_record(raw)
+        record = open_record(raw, self._desk.suite)
         if record.node != peer:
             raise RefusedError("not_yours", "a node may only bring its own record")
         self._desk.tell(self._desk.book.learn(record, raw, now_s=self._desk.now_s()))
@@ -87,7 +87,7 @@ class Answers:
         """From contacts only, so that strangers can't keep us busy with signatures."""
         if not self._desk.book.is_contact(peer):
             raise RefusedError("not_a_contact", "this node takes revocations from its contacts only")
-        found = [(open_revocation(raw), raw) for raw in decode_revocations(body)]
+        found = [(open_revocation(raw, self._desk.suite), raw) for raw in decode_revocations(body)]
         revoked: list[NodeId] = []
         for revocation, raw in found:
             try:

@@ -13,7 +13,7 @@ from meshnode.services.peers.store import save_tables
 from meshnode.services.peers.tables import Tables
 from meshnode.services.peers.verification import Verifications
 from meshnode.world import Clock, Database
-from protocols.ids import NodeId
+from protocols.keys import Identity
 
 NS_PER_S = 1_000_000_000
 
@@ -21,16 +21,16 @@ NS_PER_S = 1_000_000_000
 class Desk:
     def __init__(
         self,
-        me: NodeId,
+        identity: Identity,
         database: Database,
         emit: Emit,
         clock: Clock,
         entropy: Callable[[int], bytes],
     ) -> None:
-        self.me, self.emit = me, emit
+        self.me, self.suite, self.emit = identity.node_id, identity.suite, emit
         self.counts: Counter[str] = Counter()  # for the metrics; fixed words
         self.bell = asyncio.Event()  # rings when the background loop has something to do
-        self.verifications = Verifications(me, entropy)
+        self.verifications = Verifications(self.me, entropy)
         self._database, self._clock, self._entropy = database, clock, entropy
         self._saving = asyncio.Lock()
         self.furnish(Tables())

@@ -183,7 +183,7 @@ class Owner:
 
     async def import_revocation(self, signed: bytes) -> PeerView:
         """The owner brings a revocation; contacts hear of it. Raises RemoteError, RefusedError."""
-        revocation = open_revocation(signed)
+        revocation = open_revocation(signed, self._desk.suite)
         events = self._desk.book.revoke(revocation, signed, by_owner=True)
         self._desk.tell(events)
         await self._desk.save()

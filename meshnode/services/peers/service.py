@@ -49,7 +49,7 @@ class PeersService:
         """
         self._store, self._rpc, self._presence = store, rpc, presence
         self._on_address = on_address
-        self._desk = Desk(identity.node_id, store, emit, clock, entropy)
+        self._desk = Desk(identity, store, emit, clock, entropy)
         self._runner = Runner(self._desk, rpc, presence, own_record, on_blocked)
         self._answers = Answers(self._desk, self._runner, session_hash)
         self.owner = Owner(self._desk, self._runner, presence, on_address)

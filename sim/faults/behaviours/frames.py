@@ -34,8 +34,8 @@ class AtFrames:
         for medium in self.spot.media:
             medium.ways.untamper(self, self.spot.host.name, self.spot.receiver)
 
-    def sent(self, link: SimLink, frames: Sequence[bytes], *, reliable: bool) -> Sequence[bytes]:
-        raise NotImplementedError
+    def sent(self, link: SimLink, frames: Sequence[bytes], *, reliable: bool) -> Sequence[bytes]:  # noqa: ARG002 - a tamper's shape
+        return frames
 
     def heard(self, link: SimLink, frames: Sequence[bytes]) -> None:
         """An eavesdropper would keep them."""

@@ -1,10 +1,9 @@
-"""A core of somebody's own, beside the host's honest node: it speaks Noise, and has no application."""
+"""A core of somebody's own, beside the host's honest node: it speaks Noise, knows nobody, and has no application."""
 
 from collections.abc import Callable
 
 from meshnode.build import BOOT_BYTES, build_mesh
 from meshnode.mesh import CloseLink, Effect, LinkDown, LinkReceived, LinkUp, MeshEvent, RpcHappened, SendOn
-from protocols.ids import NodeId
 from protocols.keys import Identity
 from protocols.rpc import CallReceived
 from sim.faults.behaviours.spot import Spot
@@ -18,28 +17,6 @@ TICK_NS = 100 * NS_PER_MS
 LETTERS = ("post", "messages")  # services that are told what is meant for one node only
 
 
-class Stranger:
-    """`PeerFacts` of somebody who knows nobody."""
-
-    def x25519(self, peer: NodeId) -> bytes | None:  # noqa: ARG002 - the shape of PeerFacts
-        return None
-
-    def hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - the shape of PeerFacts
-        return False
-
-    def addresses(self, peer: NodeId) -> list[str]:  # noqa: ARG002 - the shape of PeerFacts
-        return []
-
-    def is_blocked(self, peer: NodeId) -> bool:  # noqa: ARG002 - the shape of PeerFacts
-        return False
-
-    def is_contact(self, peer: NodeId) -> bool:  # noqa: ARG002 - the shape of PeerFacts
-        return False
-
-    def seen_hybrid(self, peer: NodeId) -> bool:  # noqa: ARG002 - the shape of PeerFacts
-        return False
-
-
 class Intruder:
     """Hand it links with `adopt`. It looks at its timers each TICK_NS, which is soon enough for one who is not honest."""
 
@@ -49,7 +26,7 @@ class Intruder:
         """`name`: at whose address it stands, for the journal. `listens`: False heeds no answer."""
         self._spot, self._name, self._listens = spot, name, listens
         entropy = spot.village.dice.entropy(f"intruder/{name}/{spot.number}")
-        self.identity = Identity.from_seed(entropy(SEED_BYTES))
+        self.identity = Identity.from_seed(entropy(SEED_BYTES), spot.village.suite)
         record = record_of(self.identity)
         self._mesh = build_mesh(
             self.identity,
@@ -61,7 +38,6 @@ class Intruder:
             entropy=entropy,
             dice=spot.village.dice.of(f"intruder/{name}/{spot.number}"),
         )
-        self._mesh.facts = Stranger()
         self.links: dict[int, SimLink] = {}
         self._numbers: dict[SimLink, int] = {}
         self._made = 0

@@ -19,7 +19,9 @@ class Spot:
     host: Host  # whose frames they are
     receiver: str = ""  # "": all
     share: float = 1.0  # how much of it; each behaviour says of what
-    number: int = 0  # of the fault in its plan: two of a kind at one host draw differently
+    number: int = (
+        0  # its time in the plan: two of a kind at one host draw differently, whatever else is in the plan
+    )
     chance: Chance = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

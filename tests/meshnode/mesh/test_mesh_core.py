@@ -110,6 +110,43 @@ def test_nodes_that_dial_each_other_at_once_keep_one_link_and_lose_nothing(air: 
     assert len(alice.mesh.links.of(bob.id)) == len(bob.mesh.links.of(alice.id)) == 1
 
 
+def test_of_two_handshakes_that_crossed_one_session_is_left_and_nobody_shakes_hands_again(air: Any) -> None:
+    nodes = [air.node(name) for name in ("alice", "bob", "carol", "dave")]
+    for one in nodes:
+        for other in nodes:
+            if one is not other:
+                one.meets(other)
+    air.run(5 * MINUTE)
+    for one in nodes:
+        others = [other for other in nodes if other is not one]
+        assert [len(one.mesh._channels.of(other.id)) for other in others] == [1, 1, 1]
+    before = [one.mesh.channel(nodes[0].id) for one in nodes[1:]]
+    air.run(5 * MINUTE)
+    assert [one.mesh.channel(nodes[0].id) for one in nodes[1:]] == before
+
+
+def test_a_call_that_is_open_keeps_the_session_that_another_took_the_place_of(air: Any) -> None:
+    alice, bob = air.node("alice"), air.node("bob")
+    alice.meets(bob)
+    air.run(10 * SECOND)  # two handshakes closer together would count as crossed
+    old = alice.mesh.channel(bob.id)
+    call = old.rpc.call(
+        "post", "box", b"", deadline_ms=0, traffic=TrafficClass.INTERACTIVE, end=False, now_ns=0
+    )
+    alice.mesh.touch(old)
+    alice.flush()
+    alice.mesh._on_forgotten(old.session, alice.mesh.links.of(bob.id)[0], air.now_ns)
+    alice.flush()
+    air.run(2 * MINUTE)
+    assert alice.mesh.channel(bob.id) is not old
+    assert not old.closed
+    old.rpc.end(call)
+    alice.mesh.touch(old)
+    alice.flush()
+    air.run(2 * MINUTE)
+    assert old.closed
+
+
 def test_a_dropped_link_is_redialled_and_the_session_carries_on(air: Any) -> None:
     alice, bob = air.node("alice"), air.node("bob")
     alice.meets(bob)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocols.errors import LocalError
 from protocols.ids import UNKNOWN_NODE, NodeId
-from protocols.keys import SEED_BYTES, Identity, verify
+from protocols.keys import SEED_BYTES, Identity, RealSuite, verify
 
 SEED = bytes(range(32))
 LABEL = b"meshnode/test/1"
@@ -33,6 +33,21 @@ def test_each_key_comes_from_the_seed_under_its_own_label() -> None:
     assert ALICE.bitchat_noise_private == hkdf(b"bitchat-noise")
     assert ALICE.bitchat_signing_seed == hkdf(b"bitchat-signing")
     assert ALICE.storage_key == hkdf(b"storage")
+
+
+def test_an_identity_signs_and_agrees_with_the_suite_that_it_is_given() -> None:
+    class Loud(RealSuite):
+        def verify(self, public: bytes, data: bytes, signature: bytes) -> bool:
+            asked.append(public)
+            return super().verify(public, data, signature)
+
+    asked: list[bytes] = []
+    loud = Loud()
+    alice = Identity.from_seed(SEED, loud)
+    assert alice.suite is loud
+    assert (alice.node_id, alice.x25519_public) == (ALICE.node_id, ALICE.x25519_public)
+    assert verify(alice.node_id, LABEL, b"data", alice.sign(LABEL, b"data"), alice.suite)
+    assert asked == [alice.node_id]
 
 
 def test_the_public_static_key_belongs_to_the_private_one() -> None:

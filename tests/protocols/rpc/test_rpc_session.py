@@ -163,7 +163,9 @@ def test_deadlines_of_calls_that_are_over_do_not_pile_up(make_line: Callable[...
     for _ in range(300):
         line.caller.rpc.cancel(ask(line, deadline_ms=10_000))
         line.run()
-    assert len(line.caller.rpc._deadlines) <= STALE_DEADLINES_MAX + 3
+    deadlines = line.caller.rpc._deadlines
+    assert deadlines is not None
+    assert len(deadlines) <= STALE_DEADLINES_MAX + 3
 
 
 def test_one_call_too_many_is_reset_with_code_3(make_line: Callable[..., Line]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from protocols.codec import decode_map, encode
 from protocols.errors import RemoteError
 from protocols.ids import NodeId
-from protocols.keys import Identity
+from protocols.keys import Identity, Suite
 from protocols.session import SessionLimits
 from protocols.session.frames import decode_claim
 from protocols.session.proof import INITIATOR, RESPONDER, Expected, Passport
@@ -130,12 +130,12 @@ def test_identical_records_are_verified_once_and_remembered_within_bounds(
     assert len(verified) == 4, "the least recently used one was forgotten"
 
 
-def _counting(seen: list[bytes]) -> Callable[[bytes], object]:
+def _counting(seen: list[bytes]) -> Callable[[bytes, Suite], object]:
     from protocols.directory import open_record  # noqa: PLC0415 - the true one, before it is replaced
 
-    def counted(data: bytes) -> object:
+    def counted(data: bytes, suite: Suite) -> object:
         seen.append(data)
-        return open_record(data)
+        return open_record(data, suite)
 
     return counted
 

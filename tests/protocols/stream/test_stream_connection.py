@@ -387,6 +387,16 @@ def test_silence_is_broken_by_a_ping() -> None:
     assert left.next_timeout() == 60
 
 
+def test_a_spare_connection_is_kept_alive_only_while_a_stream_is_open() -> None:
+    left = initiator(
+        StreamLimits(streams_max=STREAMS_INITIAL, data_window_bytes=DATA_BYTES_INITIAL, keepalive_ns=30)
+    )
+    left.is_spare = True
+    assert left.next_timeout() is None
+    left.open_stream(traffic=TrafficClass.INTERACTIVE)
+    assert left.next_timeout() == 30
+
+
 def test_the_congestion_window_stops_a_datagram_lane_and_not_a_reliable_one() -> None:
     left = initiator()
     left.send(left.open_stream(traffic=TrafficClass.BULK), [bytes(100_000)])

@@ -5,13 +5,15 @@ from itertools import pairwise
 
 import pytest
 
+from protocols.keys import Identity, Suite
 from sim.builder import Settlement
 from sim.dice import Dice
 from sim.faults import Faults, Plan
 from sim.faults.behaviours import AT_FRAMES, BEHAVIOURS, Spot
 from sim.faults.behaviours.frames import Corrupt, Delay, Drop, Flood, Replay
-from sim.faults.behaviours.handshake_flood import LINKS_MAX, HandshakeFlood
+from sim.faults.behaviours.handshake_flood import LINKS_MAX, HandshakeFlood, _own_record
 from sim.faults.behaviours.impersonate import Impersonate
+from sim.faults.behaviours.intruder import Intruder
 from sim.faults.plan import Byzantine, Middle
 from sim.media import Medium, MediumKind, Port
 from sim.models.wire import Conditions, SimLink
@@ -228,6 +230,29 @@ def test_an_impersonator_gets_calls_and_no_letters(village: Callable[..., Villag
     letters.append(victim.send(other))
     here.timeline.run(120 * S)
     assert [len(letter.arrivals) for letter in letters] == [1, 1]
+
+
+def test_whoever_had_the_victims_key_would_be_told_and_the_oracle_would_say_so(
+    village: Callable[..., Village], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = village(nodes=2)
+    other, victim = here.hosts["n0"], here.hosts["n1"]
+    Oracles(here).start()
+    here.timeline.run(3 * S)
+    victim.stop()
+
+    def stolen(seed: bytes, suite: Suite) -> Identity:
+        return victim.identity
+
+    monkeypatch.setattr("sim.faults.behaviours.intruder.Identity.from_seed", stolen)
+    intruder = Intruder(Spot(here, other), "n9~n1", _own_record)
+    intruder.start()
+    port = Port(here.media["ip"], "n9~n1", intruder.adopt, host="n9")
+    here.media["ip"].divert("n1", port, 1.0)
+    other.send(victim)
+    here.timeline.run(90 * S)
+    assert ("no_forgery", "n9~n1") in {(breach.oracle, breach.who) for breach in here.breaches}
+    intruder.stop()
 
 
 def test_nobody_is_there_to_be_impersonated_by_a_hermit(village: Callable[..., Village]) -> None:

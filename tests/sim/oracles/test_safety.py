@@ -147,6 +147,7 @@ def test_a_table_beyond_its_limit_is_told_once_for_each_new_height(
     here, oracles = watched
     assert links.LINKS_MAX > 2
     monkeypatch.setattr("sim.oracles.sizes.LINKS_MAX", 1)
+    monkeypatch.setattr("sim.oracles.bounded.EVENTS_MIN", 0)  # else it would not look in so quiet a village
     bounded = oracles["bounded"]
     assert isinstance(bounded, Bounded)
     bounded.largest.clear()
