@@ -71,12 +71,11 @@ class Dialer:
             target = self._targets[key] = self._unheld[key] = Target(key, [], now_ns + after_ns, keep)
         target.keep |= keep
         fresh = [address for address in addresses if address not in target.addresses]
-        if not fresh:
-            return
-        target.addresses = (fresh + target.addresses)[:ADDRESSES_MAX]
+        if fresh:
+            target.addresses = (fresh + target.addresses)[:ADDRESSES_MAX]
         if target.state is State.TRYING:
             target.untried += fresh
-        elif target.state is State.IDLE:
+        elif target.state is State.IDLE and addresses:  # also one that is known: it was seen there again
             target.due_ns = min(target.due_ns, now_ns + after_ns)
 
     def hurry(self, key: NodeId | str, *, now_ns: int) -> None:

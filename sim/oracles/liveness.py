@@ -24,7 +24,7 @@ class Delivered(Oracle):
             if since_ns is None or self._is_over(letter, sender):
                 continue
             waited_ns = now_ns - max(since_ns, letter.accepted_ns)
-            if waited_ns > ground.patience.meeting_ns(sender.name, receiver.name):
+            if waited_ns > ground.meeting_ns(sender, receiver):
                 what = f"letter {letter.number} to {receiver.name} did not arrive in {waited_ns / NS_PER_S:.1f} s"
                 self.broke(sender.name, f"{what}, with both there")
 
@@ -45,9 +45,7 @@ class Reunited(Oracle):
             if since_ns is None:
                 continue
             waited_ns = now_ns - since_ns
-            if waited_ns > self.ground.patience.meeting_ns(one.name, other.name) and not _connected(
-                one, other
-            ):
+            if waited_ns > self.ground.meeting_ns(one, other) and not _connected(one, other):
                 self.broke(one.name, f"not connected to {other.name} after {waited_ns / NS_PER_S:.1f} s")
 
     def _pairs(self) -> Iterator[tuple[Host, Host]]:

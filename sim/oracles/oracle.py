@@ -6,6 +6,7 @@ from meshnode.node import Node
 from protocols.ids import MessageId
 from sim.daemon import Daemon
 from sim.faults import Faults, Patience
+from sim.faults.patience import LIMITS
 from sim.host import Host
 from sim.journal import Letter, Stray
 from sim.village import Village
@@ -26,6 +27,14 @@ class Ground:
     @property
     def patience(self) -> Patience:
         return Patience() if self.faults is None else self.faults.patience
+
+    def meeting_ns(self, one: Host, other: Host) -> int:
+        """How long two who can reach each other may take to meet. Whoever found no free connection rests, though one
+        may be free the moment after.
+        """
+        media = [self.village.media[scheme] for scheme in one.media if scheme in other.media]
+        rest_ns = LIMITS.longest_ns if any(each.kind.links_max is not None for each in media) else 0
+        return self.patience.meeting_ns(one.name, other.name) + rest_ns
 
     @property
     def calm_since_ns(self) -> int:
