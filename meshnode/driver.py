@@ -101,19 +101,7 @@ class MeshDriver:
         number = self._next_link
         self._next_link += 1
         self._links[number], self._ids[link] = link, number
-        self.tell(
-            LinkUp(
-                link=number,
-                traits=lambda: link.traits,
-                dialled=link.dialled,
-                binding=link.binding,
-                address=link.address,
-                target=target,
-                stats=link.stats,
-                backlog=lambda: link.unsent_bytes,
-                backlog_max=link.unsent_bytes_max,
-            )
-        )
+        self.tell(LinkUp.of(number, link, target))
         link.attach(self)
 
     # -- LinkObserver -----------------------------------------------------------------------------------------

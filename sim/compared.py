@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 
 from sim.baselines import BaselineResult, Graph, World, run_baseline
-from sim.baselines.registry import MESSAGES_MAX
+from sim.baselines.registry import MESSAGES_MAX, baseline_for
 from sim.builder import Settlement
 from sim.scenario import Scenario
 
 
+def check_baselines(settlement: Settlement, scenario: Scenario) -> None:
+    """Before the run, which may be long. Raises SettingsError for one that can't be run here."""
+    world = _world(settlement)
+    for name in scenario.baselines:
+        baseline_for(name, world)
+
+
 def baselines_of(settlement: Settlement, scenario: Scenario) -> Iterator[BaselineResult]:
-    """Each with dice of its own: what the nodes did does not change them. Raises SettingsError for an unknown one."""
+    """Each with dice of its own: what the nodes did does not change them."""
     world = _world(settlement)
     village = settlement.village
     for name in scenario.baselines:

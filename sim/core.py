@@ -262,23 +262,11 @@ class Core:
         self._made += 1
         number = self._made
         self._links[number], self._numbers[link] = link, number
-        self._tell(
-            LinkUp(
-                link=number,
-                traits=lambda: link.traits,
-                dialled=link.dialled,
-                binding=link.binding,
-                address=link.address,
-                target=target,
-                stats=link.stats,
-                backlog=lambda: link.unsent_bytes,
-                backlog_max=link.unsent_bytes_max,
-            )
-        )
+        self._tell(LinkUp.of(number, link, target))
         link.attach(self)
 
     def _seen(self, other: Port) -> None:
-        """As the node does with a sighting: whom it knows it calls at once, a stranger after a moment."""
+        """Whom it knows it calls at once, as the other may too; a stranger after a moment, as the node does."""
         peer = self._village.hosts[other.claims]
         address = other.medium.address(other.name)
         now_ns = self._now_ns()

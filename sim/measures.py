@@ -25,7 +25,6 @@ class Meter:
         self._every_ns = max(NS_PER_MS, end_ns // SAMPLES)
         self._taken = 0
         self._sent_before = 0
-        self._read_up_to = 0  # letters that were seen to have arrived, in their order
         self.samples = Samples()
 
     def start(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sim.builder import settle
-from sim.compared import baselines_of
+from sim.compared import baselines_of, check_baselines
 from sim.disk import Disks
 from sim.faults import Faults, Plan, draw_plan
 from sim.loop import run_in_loop
@@ -49,6 +49,7 @@ class Run:
     def start(self) -> None:
         scenario, timeline = self.scenario, self.timeline
         settlement = self.settlement = settle(scenario, self.seed, timeline, self.disks)
+        check_baselines(settlement, scenario)
         village = self.village = settlement.village
         if self.plan is None:
             self.plan = draw_plan(

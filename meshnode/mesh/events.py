@@ -10,7 +10,7 @@ from policies.device import DeviceState
 from protocols.directory import NodeRecord
 from protocols.ids import NodeId
 from protocols.rpc import RpcEvent
-from transports.api import LinkStats, LinkTraits
+from transports.api import Link, LinkStats, LinkTraits
 
 # -- told ---------------------------------------------------------------------------------------------------------
 
@@ -28,6 +28,20 @@ class LinkUp:
     stats: LinkStats  # the link keeps it up to date
     backlog: Callable[[], int]  # bytes of the reliable lane that have not left yet
     backlog_max: int
+
+    @classmethod
+    def of(cls, number: int, link: Link, target: NodeId | str | None) -> "LinkUp":
+        return cls(
+            link=number,
+            traits=lambda: link.traits,
+            dialled=link.dialled,
+            binding=link.binding,
+            address=link.address,
+            target=target,
+            stats=link.stats,
+            backlog=lambda: link.unsent_bytes,
+            backlog_max=link.unsent_bytes_max,
+        )
 
 
 class LinkReceived(NamedTuple):

@@ -94,6 +94,16 @@ BASELINES = {each.name: each for each in _ALL}
 WORLDS = {"graph": "a place where hosts hear each other and stay", "trace": "a trace of contacts"}
 
 
+def baseline_for(name: str, world: World) -> Baseline:
+    """Raises SettingsError for an unknown one, and for one that this world is not made for."""
+    baseline = BASELINES.get(name)
+    if baseline is None:
+        raise SettingsError(f"there is no baseline {name!r}; there are {', '.join(BASELINES)}")
+    if isinstance(world, Graph) != (baseline.world == "graph"):
+        raise SettingsError(f"the baseline {name!r} needs {WORLDS[baseline.world]}")
+    return baseline
+
+
 def run_baseline(
     name: str,
     world: World,
@@ -111,11 +121,7 @@ def run_baseline(
 
     `loss` is added to what the air does by itself. Raises SettingsError.
     """
-    baseline = BASELINES.get(name)
-    if baseline is None:
-        raise SettingsError(f"there is no baseline {name!r}; there are {', '.join(BASELINES)}")
-    if isinstance(world, Graph) != (baseline.world == "graph"):
-        raise SettingsError(f"the baseline {name!r} needs {WORLDS[baseline.world]}")
+    baseline = baseline_for(name, world)
     if isinstance(world, Graph) and len(world) < 2:
         raise SettingsError("a baseline needs 2 nodes or more")
     if not 1 <= messages <= MESSAGES_MAX:

@@ -58,19 +58,7 @@ class Intruder:
         self._made += 1
         number = self._made
         self.links[number], self._numbers[link] = link, number
-        self._tell(
-            LinkUp(
-                link=number,
-                traits=lambda: link.traits,
-                dialled=link.dialled,
-                binding=link.binding,
-                address=link.address,
-                target=None,
-                stats=link.stats,
-                backlog=lambda: link.unsent_bytes,
-                backlog_max=link.unsent_bytes_max,
-            )
-        )
+        self._tell(LinkUp.of(number, link, None))
         link.attach(self)
 
     # -- LinkObserver -----------------------------------------------------------------------------------------
