@@ -62,6 +62,7 @@ class MeshOnly:
             kem=kem,
             entropy=real_entropy,
             dice=real_dice,
+            wall_ms=lambda: clock.wall_ns() // 1_000_000,
         )
         mesh.facts = self.facts
         self.quic = QuicTransport(clock, real_entropy, engine=engine)

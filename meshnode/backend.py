@@ -10,14 +10,26 @@ from pathlib import Path
 
 from meshnode import __version__
 from meshnode.checks import run_checks
-from meshnode.control import shapes
+from meshnode.control import (
+    broadcast_shapes,
+    courier_shapes,
+    directory_shapes,
+    mesh_shapes,
+    reach_shapes,
+    shapes,
+)
 from meshnode.control.backend import Sample
 from meshnode.control.events import EventHub
 from meshnode.control.problems import problem_of
+from meshnode.courier_desk import prekey_of, status_of
+from meshnode.directory_desk import found_of, holder_of
+from meshnode.directory_desk import status_of as directory_status_of
 from meshnode.figures import samples_of
 from meshnode.letters import TRAFFIC, send_all
 from meshnode.mesh import LinkState
+from meshnode.mesh_desk import MeshDesk
 from meshnode.node import Node
+from meshnode.services.broadcasts import StoredBroadcast
 from meshnode.services.messages import StoredMessage
 from meshnode.services.peers import AwaitedView, PeerView, VerificationView
 from meshnode.settings import effective
@@ -48,6 +60,7 @@ class NodeBackend:
     def __init__(self, node: Node, data_dir: Path, config_text: str, flags: Mapping[str, object]) -> None:
         self._node, self._data_dir = node, data_dir
         self._config_text, self._flags = config_text, dict(flags)
+        self._mesh = MeshDesk(node)
 
     @property
     def events(self) -> EventHub:
@@ -290,6 +303,46 @@ class NodeBackend:
         ids: list[MessageId] = [parse_message_id(text) for text in request.message_ids]
         return shapes.Marked(marked=await self._node.messages.mark_read(ids))
 
+    # -- couriers ---------------------------------------------------------------------------------------------
+
+    async def courier_status(self) -> courier_shapes.CourierStatus:
+        return status_of(self._node.courier.view(), self._name)
+
+    async def rotate_prekeys(self) -> courier_shapes.Prekey:
+        return prekey_of(await self._node.courier.rotate_prekeys())
+
+    # -- broadcasts -------------------------------------------------------------------------------------------
+
+    async def send_broadcast(self, request: broadcast_shapes.SendBroadcast) -> broadcast_shapes.BroadcastInfo:
+        sent = await self._node.broadcasts.send(
+            request.text, hops=request.hops, emergency=request.emergency, expires_s=request.expires_s
+        )
+        return self._broadcast(sent)
+
+    async def broadcasts(
+        self, request: broadcast_shapes.ListBroadcasts
+    ) -> list[broadcast_shapes.BroadcastInfo]:
+        found = await self._node.broadcasts.broadcasts(
+            since=parse_message_id(request.since) if request.since else None,
+            limit=request.limit,
+            oldest=request.since == "",
+        )
+        return [self._broadcast(each) for each in found]
+
+    def _broadcast(self, stored: StoredBroadcast) -> broadcast_shapes.BroadcastInfo:
+        return broadcast_shapes.BroadcastInfo(
+            broadcast_id=message_id_text(stored.broadcast_id),
+            source=node_id_text(stored.source),
+            from_name=self._name(stored.source) or short_id(stored.source),
+            text=stored.text,
+            at=rfc3339(stored.at_ms * NS_PER_MS),
+            expires_at=rfc3339(stored.expires_ms * NS_PER_MS),
+            emergency=stored.emergency,
+            hops=stored.hops,
+            ours=stored.ours,
+            stranger=stored.stranger,
+        )
+
     # -- paths and policies -----------------------------------------------------------------------------------
 
     async def ping(self, request: shapes.Ping) -> shapes.Pong:
@@ -346,6 +399,77 @@ class NodeBackend:
                 for each in decision.considered
             ],
         )
+
+    # -- the directory ----------------------------------------------------------------------------------------
+
+    async def find(self, request: directory_shapes.FindPeer) -> directory_shapes.FoundPeer:
+        peer = self._resolve(request.peer)
+        return found_of(peer, await self._node.directory.find(peer), self._name)
+
+    async def directory_status(self) -> directory_shapes.DirectoryStatus:
+        directory = self._node.directory
+        return directory_status_of(directory.view(), dict(directory.counts()))
+
+    async def publish_record(self) -> directory_shapes.Published:
+        return directory_shapes.Published(replicas=await self._node.directory.publish())
+
+    async def holders(self, request: directory_shapes.AskHolders) -> list[directory_shapes.HolderInfo]:
+        found = await self._node.directory.holders(bytes.fromhex(request.key))
+        return [holder_of(each, self._name) for each in found]
+
+    # -- the network ------------------------------------------------------------------------------------------
+
+    async def mesh_map(self) -> mesh_shapes.MeshMap:
+        return self._mesh.map()
+
+    async def mesh_ties(self, request: mesh_shapes.AskTies) -> mesh_shapes.Ties:
+        return await self._mesh.ties(self._resolve(request.peer), request.timeout_s)
+
+    async def trace_peer(self, request: mesh_shapes.TracePeer) -> mesh_shapes.TraceInfo:
+        return await self._mesh.trace(self._resolve(request.peer), request.timeout_s)
+
+    async def trace_message(self, request: mesh_shapes.TraceMessage) -> mesh_shapes.MessageTrace:
+        stored = await self._node.messages.get(parse_message_id(request.message_id))
+        message = self.message(stored)
+        peer = stored.recipient if stored.direction == "out" else stored.sender
+        asked = shapes.ExplainPolicy(peer=node_id_text(peer))
+        choice = bool(self._node.driver.mesh.links.of(peer))
+        return self._mesh.trace_message(message, peer, await self.explain_policy(asked) if choice else None)
+
+    async def net_stats(self) -> mesh_shapes.NetStats:
+        return self._mesh.stats()
+
+    async def reach(self) -> reach_shapes.ReachInfo:
+        report = self._node.reach.report()
+        return reach_shapes.ReachInfo(
+            listening=list(self._node.record.local),
+            ways=[
+                reach_shapes.ReachWay(
+                    version=way.version, kind=way.kind, address=way.address, reason=way.reason
+                )
+                for way in report.ways
+            ],
+            observers=report.observers,
+            published=list(report.published),
+            port_mapping=report.mapping,
+            meetings=[
+                reach_shapes.ReachMeeting(
+                    node_id=node_id_text(each.peer),
+                    name=self._name(each.peer) or short_id(each.peer),
+                    state=each.outcome,
+                    reason=each.reason,
+                    tries=each.tries,
+                    again_in_s=None if each.again_in_ns is None else round(each.again_in_ns / NS_PER_S, 1),
+                )
+                for each in report.meetings
+            ],
+        )
+
+    async def trust(self) -> list[mesh_shapes.TrustInfo]:
+        return self._mesh.trusted()
+
+    async def trust_why(self, request: shapes.PeerQuery) -> mesh_shapes.TrustInfo:
+        return self._mesh.why(self._resolve(request.peer))
 
     def _look_for(self, peer: NodeId) -> None:
         """Whoever became a contact just now, and may be away."""
@@ -409,6 +533,7 @@ class NodeBackend:
             to_name=self._name(stored.recipient),
             trace=stored.trace,
             request=stored.requested,
+            couriers=stored.couriers,
         )
 
 

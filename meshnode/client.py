@@ -19,7 +19,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from meshnode.control import shapes
+from meshnode.control import (
+    broadcast_shapes,
+    courier_shapes,
+    directory_shapes,
+    mesh_shapes,
+    reach_shapes,
+    shapes,
+)
 from meshnode.control.paths import default_data_dir, find_socket
 from meshnode.control.routes import EVENTS_PATH, HEALTH_PATH, METRICS_PATH, OPENAPI_PATH, route_of
 from meshnode.control.shapes import WaitFor
@@ -28,6 +35,7 @@ from meshnode.control.wire import Caller, Endpoint, dial, parse_url
 from protocols.errors import LinkError, MeshError, RemoteError
 
 ANSWER_S = 30.0  # for an answer, on top of what the request itself asks to wait
+DIRECTORY_WAIT_S = 90.0  # a lookup, and the store behind it
 IDLE_CONNECTIONS_MAX = 4  # kept for the next question
 RESUME_TRIES_MAX = 40  # attempts to resume a stream; about half a minute, in which a daemon is restarted
 RESUME_FIRST_S = 0.1  # before the first of them; each waits so much longer,
@@ -37,6 +45,7 @@ BATCH_CHARS_MAX = 170_000  # in JSON a letter takes up to six bytes, and a reque
 OUTGOING_CHARS = 128  # of a message, around what it holds
 STARTED = shapes.Event(id="", kind="stream_started", at="", fields={})
 BELLS = ("stream_started", "events_missed", "message_received", "message_queued")
+BROADCAST_BELLS = ("stream_started", "events_missed", "broadcast_received", "broadcast_sent")
 
 A = TypeVar("A")
 
@@ -246,6 +255,53 @@ class MeshClient:
                     full = len(page) == limit
                     since, limit = page[-1].message_id if page else since, shapes.LIST_MAX
 
+    # Couriers
+
+    async def courier_status(self) -> courier_shapes.CourierStatus:
+        return await self._ask("courier_status", courier_shapes.CourierStatus)
+
+    async def rotate_prekeys(self) -> courier_shapes.Prekey:
+        """From now on others seal to a new key; what is under way to the older ones can still be opened."""
+        return await self._ask("rotate_prekeys", courier_shapes.Prekey)
+
+    # Broadcasts
+
+    async def send_broadcast(
+        self,
+        text: str,
+        *,
+        hops: int = 0,
+        emergency: bool = False,
+        expires_s: int = broadcast_shapes.BROADCAST_EXPIRY_S,
+    ) -> broadcast_shapes.BroadcastInfo:
+        """Returns once our node has stored it and told it to its neighbours."""
+        request = broadcast_shapes.SendBroadcast(
+            text=text, hops=hops, emergency=emergency, expires_s=expires_s
+        )
+        return await self._ask("send_broadcast", broadcast_shapes.BroadcastInfo, request)
+
+    async def broadcasts(
+        self, *, since: str | None = None, limit: int = 100
+    ) -> list[broadcast_shapes.BroadcastInfo]:
+        request = broadcast_shapes.ListBroadcasts(since=since, limit=limit)
+        return await self._ask("broadcasts", list[broadcast_shapes.BroadcastInfo], request)
+
+    async def follow_broadcasts(
+        self, *, since: str | None = None, limit: int = 100
+    ) -> AsyncGenerator[broadcast_shapes.BroadcastInfo, None]:
+        """What `broadcasts` gives, then each further one as it is stored here; as `follow_messages`."""
+        async with aclosing(self._events("")) as events:
+            async for event in events:
+                if event.kind not in BROADCAST_BELLS:
+                    continue
+                full = True
+                while full:
+                    page = await self.broadcasts(since=since, limit=limit)
+                    for one in page:
+                        yield one
+                    full = len(page) == limit
+                    since, limit = page[-1].broadcast_id if page else since or "", shapes.LIST_MAX
+
     # Paths and policies
 
     async def ping(self, peer: str, *, count: int = 4, timeout_s: float = 5.0) -> shapes.Pong:
@@ -254,6 +310,55 @@ class MeshClient:
 
     async def explain_policy(self, request: shapes.ExplainPolicy) -> shapes.PolicyAnswer:
         return await self._ask("explain_policy", shapes.PolicyAnswer, request)
+
+    # The directory
+
+    async def find(self, peer: str) -> directory_shapes.FoundPeer:
+        """Asks around, for up to two minutes."""
+        request = directory_shapes.FindPeer(peer=peer)
+        return await self._ask("find", directory_shapes.FoundPeer, request, wait_s=DIRECTORY_WAIT_S)
+
+    async def directory_status(self) -> directory_shapes.DirectoryStatus:
+        return await self._ask("directory_status", directory_shapes.DirectoryStatus)
+
+    async def publish_record(self) -> directory_shapes.Published:
+        """Brings our record to the nodes that keep it, now."""
+        return await self._ask("publish_record", directory_shapes.Published, wait_s=DIRECTORY_WAIT_S)
+
+    async def holders(self, key: str) -> list[directory_shapes.HolderInfo]:
+        """Who says that it holds what this key (64 hex digits) names."""
+        request = directory_shapes.AskHolders(key=key)
+        return await self._ask("holders", list[directory_shapes.HolderInfo], request, wait_s=DIRECTORY_WAIT_S)
+
+    # The network
+
+    async def mesh_map(self) -> mesh_shapes.MeshMap:
+        return await self._ask("mesh_map", mesh_shapes.MeshMap)
+
+    async def mesh_ties(self, peer: str, *, timeout_s: float = 5.0) -> mesh_shapes.Ties:
+        """As that node itself tells them."""
+        request = mesh_shapes.AskTies(peer=peer, timeout_s=timeout_s)
+        return await self._ask("mesh_ties", mesh_shapes.Ties, request, wait_s=timeout_s)
+
+    async def trace_peer(self, peer: str, *, timeout_s: float = 10.0) -> mesh_shapes.TraceInfo:
+        request = mesh_shapes.TracePeer(peer=peer, timeout_s=timeout_s)
+        return await self._ask("trace_peer", mesh_shapes.TraceInfo, request, wait_s=timeout_s)
+
+    async def trace_message(self, message_id: str) -> mesh_shapes.MessageTrace:
+        request = mesh_shapes.TraceMessage(message_id=message_id)
+        return await self._ask("trace_message", mesh_shapes.MessageTrace, request)
+
+    async def net_stats(self) -> mesh_shapes.NetStats:
+        return await self._ask("net_stats", mesh_shapes.NetStats)
+
+    async def reach(self) -> reach_shapes.ReachInfo:
+        return await self._ask("reach", reach_shapes.ReachInfo)
+
+    async def trust(self) -> list[mesh_shapes.TrustInfo]:
+        return await self._ask("trust", list[mesh_shapes.TrustInfo])
+
+    async def trust_why(self, peer: str) -> mesh_shapes.TrustInfo:
+        return await self._ask("trust_why", mesh_shapes.TrustInfo, shapes.PeerQuery(peer=peer))
 
     # Events
 

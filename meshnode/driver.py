@@ -1,14 +1,16 @@
 """The thin shell around the core: links and timers in, effects out. It decides nothing.
 
-It is also what services see of the mesh: `ports.Presence`, and the `Wire` under the rpc hub.
+It is also what services see of the mesh: `ports.Presence`, `ports.Doors`, and the `Wire` under the rpc hub.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
+from meshnode.called import CalledHosts
 from meshnode.mesh import (
+    BroadcastHeard,
     Channel,
     ChannelClosed,
     CloseLink,
@@ -27,10 +29,12 @@ from meshnode.mesh import (
     RpcHappened,
     SendOn,
 )
+from meshnode.ports import DirectLink
 from meshnode.rpc import RpcHub
 from meshnode.world import Clock
 from protocols.errors import LinkError, SettingsError
 from protocols.ids import NodeId, short_id
+from protocols.routing.broadcast import Broadcast
 from transports.api import Link, Transport
 
 NS_PER_S = 1_000_000_000
@@ -44,11 +48,14 @@ class MeshDriver:
         self.mesh = mesh
         self.hub = RpcHub(self)
         self.on_connected: Callable[[PeerConnected], None] = lambda _: None
+        self._heard: Callable[[Broadcast, bytes], None] = lambda _broadcast, _frame: None
         self.sighted: Callable[[NodeId], list[str]] = lambda _: []
         self._transports, self._clock = transports, clock
         self._links: dict[int, Link] = {}
         self._ids: dict[Link, int] = {}
         self._next_link = 1
+        self._called = CalledHosts()
+        self._uninvited: set[int] = set()  # links whose host we had not called; only asked for membership
         self._watchers: list[Callable[[NodeId, bool], None]] = []
         self._waiting: dict[NodeId, list[asyncio.Future[None]]] = {}
         self._crew: asyncio.TaskGroup | None = None
@@ -67,6 +74,10 @@ class MeshDriver:
                 for transport in self._transports.values():
                     crew.create_task(self._accept(transport))
                 self._execute(self.mesh.flush(now_ns=self._clock.now_ns()))
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    self._crew = None  # a crew that is being dismissed takes nobody on
         finally:
             self._crew = None
             if self._timer is not None:
@@ -90,6 +101,7 @@ class MeshDriver:
         if transport is None:
             self.tell(DialFailed(dial.target, f"this node has no transport {scheme!r}"))
             return
+        self._called.note(dial.address)
         try:
             link = await transport.dial(dial.address)
         except (LinkError, SettingsError) as error:
@@ -97,11 +109,15 @@ class MeshDriver:
             return
         self._adopt(link, dial.target)
 
-    def _adopt(self, link: Link, target: NodeId | str | None) -> None:
+    def _adopt(self, link: Link, target: NodeId | str | None, *, beside: bool = False) -> None:
         number = self._next_link
         self._next_link += 1
         self._links[number], self._ids[link] = link, number
-        self.tell(LinkUp.of(number, link, target))
+        if link.dialled:
+            self._called.note(link.address)  # where a name led
+        elif link.address not in self._called:
+            self._uninvited.add(number)
+        self.tell(LinkUp.of(number, link, target, beside=beside))
         link.attach(self)
 
     # -- LinkObserver -----------------------------------------------------------------------------------------
@@ -118,6 +134,7 @@ class MeshDriver:
         number = self._ids.pop(link, None)
         if number is not None:
             del self._links[number]
+            self._uninvited.discard(number)
             self.tell(LinkDown(number, reason))
 
     # -- driving ----------------------------------------------------------------------------------------------
@@ -155,6 +172,8 @@ class MeshDriver:
                     asyncio.get_running_loop().call_soon(self._connected, effect)
                 case PeerDisconnected():
                     asyncio.get_running_loop().call_soon(self._disconnected, effect)
+                case BroadcastHeard():
+                    self._heard(effect.broadcast, effect.frame)
                 case ChannelClosed():
                     self.hub.channel_closed(effect.channel, effect.reason)
                 case Noticed():
@@ -183,6 +202,7 @@ class MeshDriver:
 
     def _close_link(self, effect: CloseLink) -> None:
         link = self._links.pop(effect.link, None)
+        self._uninvited.discard(effect.link)
         if link is not None:
             self._ids.pop(link, None)
             if self._crew is not None:
@@ -209,7 +229,7 @@ class MeshDriver:
     # -- Presence and Wire ------------------------------------------------------------------------------------
 
     def connected(self) -> list[NodeId]:
-        return self.mesh.links.neighbours()
+        return self.mesh.present()
 
     def is_connected(self, peer: NodeId) -> bool:
         return self.mesh.channel(peer) is not None
@@ -258,6 +278,41 @@ class MeshDriver:
         """A peer we know was seen there."""
         self.mesh.expect(peer, addresses, keep=False, now_ns=self.now_ns(), after_ns=after_ns)
         self._schedule_flush()
+
+    # -- Doors ------------------------------------------------------------------------------------------------
+
+    def direct(self, peer: NodeId) -> list[DirectLink]:
+        return [
+            DirectLink(self._links[link.id].address, link.up.dialled, link.id in self._uninvited)
+            for link in self.mesh.links.of(peer)
+            if link.up.traits().on_network and link.id in self._links
+        ]
+
+    def knock(self, address: str) -> None:
+        if (transport := self._transports.get(address.partition("://")[0])) is not None:
+            self._called.note(address)
+            transport.knock(address)
+
+    async def dial_now(self, peer: NodeId, address: str) -> None:
+        scheme = address.partition("://")[0]
+        transport = self._transports.get(scheme)
+        if transport is None:
+            raise LinkError(f"this node has no transport {scheme!r}")
+        self._called.note(address)
+        self._adopt(await transport.dial(address), peer, beside=True)
+
+    # Shouting
+
+    def shout(self, frame: bytes) -> None:
+        self.mesh.shout(frame, now_ns=self.now_ns())
+        self._schedule_flush()
+
+    def recall(self, frames: Sequence[bytes]) -> None:
+        self.mesh.recall(frames, now_ns=self.now_ns())
+        self._schedule_flush()
+
+    def hear(self, callback: Callable[[Broadcast, bytes], None]) -> None:
+        self._heard = callback
 
     def part(self, peer: NodeId, reason: str) -> None:
         self.mesh.part(peer, reason, now_ns=self.now_ns())

@@ -36,6 +36,21 @@ async def samples_of(node: Node) -> list[Sample]:
         Sample("meshnode_events_total", node.events.count, "counter", "Told to the event stream."),
         Sample("meshnode_energy_level", int(mesh.manager.energy.level), "gauge", "0 critical to 3 full."),
     ]
+    seen = node.view.figures()
+    samples += [
+        Sample("meshnode_relayed_bytes_total", seen.passed.relayed_bytes, "counter", "Passed on for others."),
+        Sample(
+            "meshnode_control_bytes_total", seen.passed.control_bytes_out, "counter", "Of routing and sync."
+        ),
+        Sample("meshnode_queued_bytes", seen.passed.queued_bytes, "gauge", "Wait for full links."),
+        Sample("meshnode_routing_bytes", seen.routing_bytes, "gauge", "Memory of the tables of ways."),
+        Sample("meshnode_destinations", seen.destinations, "gauge", "Nodes that a way is known to."),
+    ]
+    for place in ("full", "last", "none"):
+        standing = [each for each in node.view.neighbours() if each.standing.place == place]
+        samples.append(
+            Sample("meshnode_neighbours", len(standing), "gauge", "By how they stand.", {"place": place})
+        )
     for link in mesh.links.all():
         labels = {"transport": link.up.traits().transport, "link": str(link.id)}
         stats = link.up.stats
@@ -58,8 +73,21 @@ async def samples_of(node: Node) -> list[Sample]:
     samples += _counted("meshnode_mesh_dropped_total", "Dropped by the core.", mesh.counts)
     samples += _counted("meshnode_session_dropped_total", "Dropped by sessions.", mesh.session_drops)
     samples += _counted("meshnode_rpc_total", "Calls.", node.driver.hub.counts)
+    samples += _counted("meshnode_directory_total", "What the directory counted.", node.directory.counts())
     samples += _counted("meshnode_peers_total", "What the peers service counted.", node.peers.counts())
     samples += _counted("meshnode_messages_total", "What the messages service counted.", counts.happened)
+    courier = node.courier.view()
+    samples.append(Sample("meshnode_courier_bytes", courier.bytes, "gauge", "Carried for others, sealed."))
+    samples.append(Sample("meshnode_courier_own", courier.own, "gauge", "Sealed objects of ours under way."))
+    samples += _counted("meshnode_courier_total", "What the courier service counted.", courier.counts)
+    news = await node.broadcasts.counts()
+    samples.append(Sample("meshnode_broadcasts_kept", news.kept, "gauge", "Broadcasts on disk."))
+    samples += _counted("meshnode_broadcasts_total", "What the broadcasts service counted.", news.happened)
+    commons = mesh.commons
+    samples += _counted("meshnode_flood_total", "What became of floods.", commons.flood.counts)
+    samples += _counted(
+        "meshnode_sync_total", "What neighbours compared, gave and asked.", commons.sync.counts
+    )
     for name, status in node.transports.items():
         samples += _counted(
             "meshnode_transport_dropped_total",

@@ -10,12 +10,19 @@ from meshnode.control.events import EventHub
 from meshnode.driver import MeshDriver
 from meshnode.mesh import DeviceChanged, NetworkChanged, PeerConnected
 from meshnode.own_record import OwnRecord
+from meshnode.ports import MeshView
+from meshnode.services.broadcasts import BroadcastsService
+from meshnode.services.courier import CourierService
 from meshnode.services.device import rest, watch_device
+from meshnode.services.directory import DirectoryService
+from meshnode.services.mesh import MeshService
 from meshnode.services.messages import MessagesService
 from meshnode.services.nodeinfo import NodeInfoService
 from meshnode.services.peers import PeersService
+from meshnode.services.reach import ReachService
 from meshnode.settings import LinkSettings, NodeSettings
 from meshnode.sightings import Sightings
+from meshnode.ways import Ways
 from meshnode.world import World
 from policies.backoff import backoff_range_ns
 from policies.device import DeviceState
@@ -59,7 +66,12 @@ class Node:
         driver: MeshDriver,
         peers: PeersService,
         messages: MessagesService,
+        courier: CourierService,
+        broadcasts: BroadcastsService,
+        directory: DirectoryService,
         events: EventHub,
+        view: MeshView,
+        ways: Ways,
         transports: Mapping[str, Transport],
         discovery: Discovery | None,
     ) -> None:
@@ -71,7 +83,33 @@ class Node:
             messages,
             events,
         )
+        self.courier, self.broadcasts, self.directory = courier, broadcasts, directory
+        directory.on_relays = self._announced_by
         self.info = NodeInfoService(driver.hub)
+        self.view, self.ways = view, ways
+        self.mesh = MeshService(
+            view,
+            driver.hub,
+            peers,
+            world.clock,
+            open_to_strangers=settings.visibility == "everyone",
+            answered=lambda peer, came: driver.mesh.relay.evidence.service(
+                peer, world.clock.now_ns(), answered=came
+            ),
+        )
+        self.reach = ReachService(
+            driver.hub,
+            driver,
+            driver,
+            events.emit,
+            world.clock,
+            world.dice("reach"),
+            me=identity.node_id,
+            local=lambda: record.local,
+            publish=self._publish,
+            may_meet=self._may_meet,
+            mapper=world.port_mapper() if settings.links.port_mapping and world.port_mapper else None,
+        )
         self.transports = {scheme: TransportStatus(each) for scheme, each in transports.items()}
         self.discovery, self.discovery_problem = discovery, ""
         self.started_ns = world.clock.now_ns()
@@ -92,6 +130,7 @@ class Node:
         """Listen and load. Raises SettingsError or LinkError when not one address can be listened on."""
         await self._listen()
         await self.peers.start()
+        await self.directory.start()
         self._refresh_record(await self.world.device())
         for contact in self.peers.contacts():
             self.driver.want(contact)
@@ -104,6 +143,10 @@ class Node:
             crew.create_task(self.driver.run())
             crew.create_task(self._keep_up("peers", self.peers.run))
             crew.create_task(self._keep_up("messages", self.messages.run))
+            crew.create_task(self._keep_up("courier", self.courier.run))
+            crew.create_task(self._keep_up("broadcasts", self.broadcasts.run))
+            crew.create_task(self._keep_up("reach", self.reach.run))
+            crew.create_task(self._keep_up("directory", self.directory.run))
             crew.create_task(self._keep_up("device", self._watch_device))
             crew.create_task(self._keep_up("record", self._renew_record))
             if self.discovery is not None:
@@ -186,6 +229,8 @@ class Node:
         )
         if self.peers.is_blocked(event.peer):
             self.driver.part(event.peer, "blocked")
+        self.reach.connected(event.peer)
+        self.courier.linked(event.peer)
 
     async def _watch_device(self) -> None:
         async for change in watch_device(self.world.device, self._rest):
@@ -195,18 +240,40 @@ class Node:
             if change.network_changed or change.woke:  # in a sleep links die as on another network
                 log.info("network_changed", addresses=list(self.record.addresses), woke=change.woke)
                 self.driver.tell(NetworkChanged())
+                self.reach.network_changed()
                 for status in self.transports.values():
                     status.transport.network_changed()
                 await self._announce_again()
             if changed:
-                self.peers.own_record_changed()
+                self._own_record_changed()
 
     async def _renew_record(self) -> None:
         """Where nothing about the device ever changes, the record would run out all the same."""
         while True:
             await self._sleep_ns(RENEW_NS)
             if self._refresh_record(await self.world.device()):
-                self.peers.own_record_changed()
+                self._own_record_changed()
+
+    async def _publish(self, addresses: tuple[str, ...]) -> None:
+        """In our record, from now on, beside the addresses of our interfaces."""
+        self.record.outside = addresses
+        if self._refresh_record(await self.world.device()):
+            self._own_record_changed()
+
+    async def _announced_by(self, relays: tuple[str, ...]) -> None:
+        """Neighbours lead to us: our record names them."""
+        self.record.relays = relays
+        if self._refresh_record(await self.world.device()):
+            self._own_record_changed()
+
+    def _own_record_changed(self) -> None:
+        self.peers.own_record_changed()
+        self.directory.own_record_changed()
+
+    def _may_meet(self, peer: NodeId) -> bool:
+        """May it learn where we are, for a direct link?"""
+        known = self.settings.visibility == "everyone" or self.peers.is_contact(peer)
+        return known and not self.peers.is_blocked(peer)
 
     def _refresh_record(self, device: DeviceState) -> bool:
         return self.record.refresh(device.networks, tuple(self.driver.hub.services()))

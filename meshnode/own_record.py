@@ -20,6 +20,7 @@ STATE_VERSION = 1
 LIFE_S = 30 * 86_400  # peers that were away for a month ask again
 PORTS_KEPT_MAX = 16  # listen addresses that were ever asked for here
 ADDRESSES_MAX = 16  # a record's limit
+OUTSIDE_MAX = 4  # of them from outside: a forwarded port, and one for each IP version
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 
@@ -34,7 +35,12 @@ class OwnRecord:
         self._name, self._features = name, features
         self._services: tuple[str, ...] = ()
         self.bound: dict[str, str] = {}  # listen address as asked for -> as bound
-        self.addresses: tuple[str, ...] = ()
+        self.local: tuple[str, ...] = ()  # of our own interfaces
+        self.outside: tuple[
+            str, ...
+        ] = ()  # where we are reached beside; whoever sets it asks for a `refresh`
+        self.relays: tuple[str, ...] = ()  # neighbours that announce us; as above
+        self.addresses: tuple[str, ...] = ()  # all of them
         self.problem = ""  # why `node.state` could not be written, while that is so
         self._signed_ns = self._signed_wall_ns = 0
         self._record = b""
@@ -59,7 +65,9 @@ class OwnRecord:
 
         A disk that refuses keeps nobody from hearing of the new addresses: the sequence number follows the clock.
         """
-        addresses = reachable(tuple(self.bound.values()), networks)
+        self.local = reachable(tuple(self.bound.values()), networks)
+        outside = self.outside[:OUTSIDE_MAX]
+        addresses = tuple(dict.fromkeys((*outside, *self.relays, *self.local)))[:ADDRESSES_MAX]
         age_ns = max(  # a laptop that sleeps hardly moves the monotonic clock
             self._clock.now_ns() - self._signed_ns, self._clock.wall_ns() - self._signed_wall_ns
         )

@@ -12,6 +12,7 @@ from meshnode.world import World
 from protocols.noise import mlkem_or_none
 from transports.discovery import Discovery
 from transports.discovery.mdns import MdnsDiscovery
+from transports.portmap import UpnpMapper
 from transports.quic import QuicTransport
 
 
@@ -54,4 +55,5 @@ def real_world(data_dir: Path, settings: NodeSettings) -> World:
         transports={"quic": lambda: QuicTransport(clock, real_entropy, engine=engine)},
         discovery=discovery if settings.links.mdns else None,
         device=reader.read,
+        port_mapper=UpnpMapper,
     )

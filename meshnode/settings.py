@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 
 from policies.quotas import QuotaLimits
+from policies.relay import RelayFor, RelayLimits
+from protocols.courier import COPIES_MAX, SEALED_BYTES_MAX, CarryLimits
 from protocols.errors import SettingsError
 
 CONFIG_FILE = "config.toml"
@@ -27,6 +29,7 @@ class LinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mdns: bool = True
     quic_engine: Literal["auto", "qh3", "aioquic"] = "auto"
     metered: bool | None = None  # None: judged by the kind of interface
+    port_mapping: bool = False  # ask the router to forward our port to us (UPnP)
     censored: bool = False  # prefer links that look like ordinary HTTPS
 
 
@@ -52,6 +55,33 @@ class QuotaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outbox: int = 100_000  # messages that may wait in all
 
 
+class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What this node does for the traffic of others. With less battery it does less by itself."""
+
+    relay_for: RelayFor = msgspec.field(name="for", default="everyone")
+    bytes_per_s: int = RelayLimits().full.bytes_per_s  # of others' traffic in all, at most
+
+
+CARRY = CarryLimits()
+
+
+class CourierSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What this node carries for people who are away, sealed so that it can't read it; and when it asks others to."""
+
+    carry: Literal["everyone", "contacts", "nobody"] = "everyone"  # for whom; what is for us always comes in
+    quota_bytes: int = CARRY.bytes_max  # of others' objects, on disk
+    giver_bytes: int = CARRY.giver_bytes_max  # of these, from one neighbour; who wrote them is sealed
+    copies: int = CARRY.copies  # of each object of ours
+    after_s: int = 30  # a peer that can't be reached for so long gets its messages by courier too
+
+
+class DirectorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Being found by those who know our NodeId, wherever we are."""
+
+    listed: bool = True  # be in everybody's tables and let anybody find us, if visibility is "everyone"
+    paths: int = 3  # disjoint ones of a lookup: more of them bear more liars, and ask more nodes
+
+
 class ControlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tcp: str | None = None  # "127.0.0.1:7421": also serve there, with the token in control.token
 
@@ -64,6 +94,9 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     links: LinkSettings = LinkSettings()
     messages: MessageSettings = MessageSettings()
     quotas: QuotaSettings = QuotaSettings()
+    relay: RelaySettings = RelaySettings()
+    courier: CourierSettings = CourierSettings()
+    directory: DirectorySettings = DirectorySettings()
     control: ControlSettings = ControlSettings()
 
 
@@ -80,6 +113,12 @@ BOUNDS = (
     ("quotas", "inbox_bytes", LONGEST_BYTES, 1 << 40),  # more text than disks of such nodes hold
     ("quotas", "outbox_per_peer", 1, 1_000_000),  # some 300 MB of disk
     ("quotas", "outbox", 1, 10_000_000),
+    ("courier", "quota_bytes", SEALED_BYTES_MAX, 4 << 30),  # below one object, nothing is ever carried
+    ("courier", "giver_bytes", SEALED_BYTES_MAX, 4 << 30),
+    ("courier", "copies", 1, COPIES_MAX),
+    ("courier", "after_s", 0, 7 * DAY_S),
+    ("directory", "paths", 1, 10),  # of twenty nodes each path has two then
+    ("relay", "bytes_per_s", 1_024, 1 << 40),  # below, a single call for help takes longer than a second
 )
 
 

@@ -15,6 +15,7 @@ from protocols.keys import REAL, Suite
 from protocols.noise import Kem
 from transports.api import Transport
 from transports.discovery import Discovery
+from transports.portmap import PortMapper
 
 T = TypeVar("T")
 
@@ -86,3 +87,4 @@ class World:
     discovery: Callable[[], Discovery] | None  # None: nobody is looked for
     device: Callable[[], Awaitable[DeviceState]]  # battery, heat, network, as they are now
     suite: Suite = REAL  # of the node's keys; only the simulator has another
+    port_mapper: Callable[[], PortMapper] | None = None  # None: there is no router to ask

@@ -46,6 +46,8 @@ class LinkView:
     cost: float = 1.0  # relative energy per byte; 1.0 is a wired LAN
     metered: bool | None = None  # bytes cost money on this one; None: as on the device
     relayed_hops: int = 0  # 0: the peer itself is at the other end
+    silent_ms: float = 0.0  # a live one that has owed an answer for too long; 0: it answers
+    in_use: bool = False  # for this traffic, up to now
     failures: int = 0  # dials that failed in a row just now: a blocked port, a peer out of range
 
 
@@ -66,6 +68,9 @@ class ScoringLimits:
     dial_ms: float = 20.0  # two signatures and a key exchange at both ends, on a Pi 4; guess
     dial_failed_ms: float = 4_000.0  # a dial that failed just now will most likely time out again
     hop_ms: float = 40.0  # guess: a relay's queue, and its owner's goodwill
+    silent_ms: float = (
+        30_000.0  # by then its transport says that it is dead (QUIC's idle timeout), or it answered
+    )
     censored_ms: float = 600_000.0  # ten minutes: any web-like link wins unless it is as good as dead
     energy_ms_per_kib: float = 0.1  # guess: 2 MiB on a wired LAN weigh as much as 0.2 s
     dial_kib: float = 16.0  # a handshake's bytes and the radio's wake-up, in bytes of the same energy
@@ -87,6 +92,7 @@ class Penalties:
     """Milliseconds each, never negative."""
 
     set_up: float
+    silence: float
     time: float
     loss: float
     hops: float
@@ -101,7 +107,7 @@ class Penalties:
     @property
     def otherwise(self) -> float:
         """Without what censorship adds."""
-        return self.set_up + self.time + self.loss + self.hops + self.energy + self.money
+        return self.set_up + self.silence + self.time + self.loss + self.hops + self.energy + self.money
 
 
 def penalties_of(
@@ -128,6 +134,7 @@ def penalties_of(
     paid = is_metered(link, device)
     return Penalties(
         set_up=dial_ms * weights.time,
+        silence=limits.silent_ms if is_silent(link) else 0.0,
         time=transfer_ms * weights.time,
         loss=resent
         * (transfer_ms + 2 * rtt_ms)
@@ -154,6 +161,10 @@ def weights_of(traffic: Traffic, limits: ScoringLimits) -> Weights:
 
 def is_metered(link: LinkView, device: DeviceState) -> bool:
     return link.on_network and bool(device.metered if link.metered is None else link.metered)
+
+
+def is_silent(link: LinkView) -> bool:
+    return link.live and link.silent_ms > 0
 
 
 def is_conspicuous(link: LinkView) -> bool:

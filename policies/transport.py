@@ -2,7 +2,8 @@
 
 First some candidates are refused (no lane at all; work that can wait, on a battery, a tariff or a machine that should
 be spared; a conspicuous link where privacy is strict). The rest are scored (`policies.scoring`), the best is chosen.
-When none is left the decision has no link, and its reason says what to wait for. Ties go to a live link, then by name.
+When none is left the decision has no link, and its reason says what to wait for. Ties go to a live link, then by name;
+a link in use stays until another is clearly better. What can wait may take further links beside the chosen one.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from policies.scoring import (
     Traffic,
     is_conspicuous,
     is_metered,
+    is_silent,
     penalties_of,
     score_of,
 )
@@ -41,6 +43,7 @@ Privacy: TypeAlias = Literal["none", "balanced", "strict"]
 Refusal: TypeAlias = Literal["no_lane", "save_battery", "too_hot", "device_busy", "metered", "conspicuous"]
 Gain: TypeAlias = Literal[
     "already_open",
+    "answers",
     "fastest",
     "least_loss",
     "most_direct",
@@ -49,7 +52,7 @@ Gain: TypeAlias = Literal[
     "inconspicuous",
     "first_by_name",
 ]
-Reason: TypeAlias = Gain | Refusal | Literal["only_choice", "no_link"]
+Reason: TypeAlias = Gain | Refusal | Literal["in_use", "only_choice", "no_link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,13 @@ class TransportView:
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
     metered_bulk_bytes_max: int = 1 << 20  # 1 MiB: a photo; more waits for a network that costs nothing
+    stay_ms: float = 5.0  # a link in use is left for one that is better by more than this, and
+    stay_part: float = (
+        0.15  # by more than this part of what it costs: round trips of equals drift about as much; guess
+    )
+    beside_factor: float = (
+        3.0  # what costs up to so much of the best carries bulk beside it: worth its energy; guess
+    )
     scoring: ScoringLimits = field(default_factory=ScoringLimits)
     energy: EnergyLimits = field(default_factory=EnergyLimits)
 
@@ -85,9 +95,11 @@ class TransportDecision:
     lane: Lane  # on "datagram", what is larger than the link's datagrams is cut by the sender
     reason: Reason
     considered: tuple[Considered, ...]  # best first, refused ones last
+    beside: tuple[LinkView, ...] = ()  # bulk and background: live links about as good, best first
 
 
 DEFAULT_LIMITS = TransportLimits()
+CAN_WAIT: frozenset[Traffic] = frozenset(("background", "bulk"))
 
 
 def decide_transport(view: TransportView, limits: TransportLimits = DEFAULT_LIMITS) -> TransportDecision:
@@ -99,9 +111,18 @@ def decide_transport(view: TransportView, limits: TransportLimits = DEFAULT_LIMI
     best = judged[0]
     if best.refused is not None:
         return TransportDecision(None, "datagram", best.refused, considered)
-    rivals = [each for each in judged[1:] if each.refused is None]
-    reason = _gain(best, rivals) if rivals else "only_choice"
-    return TransportDecision(best.link, _lane(best.link, view.size_bytes), reason, considered)
+    allowed = [each for each in judged if each.refused is None]
+    chosen = next((each for each in allowed if _stays(each, best, limits)), best)
+    reason: Reason = "in_use" if chosen is not best else "only_choice"
+    if chosen is best and len(allowed) > 1:
+        reason = _gain(best, allowed[1:])
+    return TransportDecision(
+        chosen.link,
+        _lane(chosen.link, view.size_bytes),
+        reason,
+        considered,
+        _beside(chosen, allowed, limits) if view.traffic in CAN_WAIT else (),
+    )
 
 
 def explain(decision: TransportDecision) -> dict[str, object]:
@@ -145,7 +166,7 @@ def _refusal(
         return "no_lane"
     if view.device.censored and view.privacy == "strict" and is_conspicuous(link):
         return "conspicuous"
-    can_wait = view.traffic in {"background", "bulk"}
+    can_wait = view.traffic in CAN_WAIT
     allowed = energy.background_allowed if view.traffic == "background" else energy.allowance.bulk_allowed
     if can_wait and not allowed:
         return _spared_by(energy)
@@ -159,6 +180,26 @@ def _spared_by(energy: EnergyDecision) -> Refusal:
     if energy.allowance.background_allowed:
         return "device_busy"
     return "too_hot" if energy.reason == "heat" else "save_battery"
+
+
+def _stays(used: _Judged, best: _Judged, limits: TransportLimits) -> bool:
+    """In use, and not clearly worse: else two equals would take turns."""
+    gain = used.penalties.total - best.penalties.total
+    return used.link.in_use and gain <= max(limits.stay_ms, limits.stay_part * used.penalties.total)
+
+
+def _beside(chosen: _Judged, allowed: list[_Judged], limits: TransportLimits) -> tuple[LinkView, ...]:
+    """One that was never measured is tried: with how much is the caller's care."""
+    enough = limits.beside_factor * chosen.penalties.total
+    return tuple(
+        each.link
+        for each in allowed
+        if each is not chosen
+        and each.link.live
+        and not is_silent(each.link)
+        and each.penalties.censored <= chosen.penalties.censored
+        and (each.penalties.total <= enough or each.link.bytes_per_s is None)
+    )
 
 
 def _lane(link: LinkView, size: int) -> Lane:
@@ -178,6 +219,7 @@ def _gain(best: _Judged, rivals: list[_Judged]) -> Gain:
     theirs = rivals[0].penalties
     gains: list[tuple[float, Gain]] = [
         (theirs.set_up - ours.set_up, "already_open"),
+        (theirs.silence - ours.silence, "answers"),
         (theirs.time - ours.time, "fastest"),
         (theirs.loss - ours.loss, "least_loss"),
         (theirs.hops - ours.hops, "most_direct"),
@@ -203,6 +245,8 @@ def _refused_story(refused: Refusal) -> str:
 def _story(link: LinkView, view: TransportView, penalties: Penalties) -> str:
     parts = ["live" if link.live else "would be dialled"]
     parts.append("round trip unknown" if link.rtt_ms is None else f"{_rounded(link.rtt_ms)} ms round trip")
+    if is_silent(link):
+        parts.append(f"no answer for {_rounded(link.silent_ms)} ms")
     if link.loss > 0:
         parts.append(f"{link.loss:.1%} lost")
     if link.failures > 0:

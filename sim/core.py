@@ -4,10 +4,12 @@ Its application is a box to which others post: what was not answered is posted a
 number known already is not read twice.
 """
 
+from collections.abc import Mapping
 from typing import cast
 
 from meshnode.build import BOOT_BYTES, build_mesh
 from meshnode.mesh import (
+    BroadcastHeard,
     ChannelClosed,
     CloseLink,
     Dial,
@@ -28,6 +30,7 @@ from protocols.directory import sign_record
 from protocols.envelope import TrafficClass
 from protocols.errors import RefusedError
 from protocols.ids import NodeId
+from protocols.routing.broadcast import SALT_BYTES
 from protocols.rpc import (
     CallCancelled,
     CallEnded,
@@ -39,8 +42,10 @@ from protocols.rpc import (
 from sim.host import Host
 from sim.journal import Letter
 from sim.media import Port
+from sim.meshwork import counts_of, shout_frame
 from sim.models.wire import SimLink
-from sim.timeline import Entry
+from sim.shouts import Shout
+from sim.timeline import NS_PER_MS, Entry
 from transports.api import Link
 
 EXPIRES_S = 2**40  # of the records that cores show each other
@@ -56,7 +61,7 @@ class Core:
         self._now_ns = host.clock.now_ns
         self._timeline = host.village.timeline
         boot = f"{host.name}/{host.boots}"
-        entropy = host.dice.entropy(boot)
+        entropy = self._entropy = host.dice.entropy(boot)
         media = [self._village.media[scheme] for scheme in host.media]
         self.ports = [
             Port(medium, host.name, self._arrived, self._seen, host.spend(medium.kind.scheme))
@@ -82,6 +87,7 @@ class Core:
             kem=None,
             entropy=entropy,
             dice=host.dice.of(boot),
+            wall_ms=lambda: host.clock.wall_ns() // NS_PER_MS,
         )
         self.mesh.facts = self
         self._links: dict[int, SimLink] = {}
@@ -112,6 +118,13 @@ class Core:
         self.mesh.want(peer, now_ns=self._now_ns())
         self._post(peer)
         self._flush_soon()
+
+    def shout(self, shout: Shout) -> None:
+        self.mesh.shout(shout_frame(self.host, shout, self._entropy(SALT_BYTES)), now_ns=self._now_ns())
+        self._flush_soon()
+
+    def counted(self) -> Mapping[str, int]:
+        return counts_of(self.mesh)
 
     def kill(self) -> None:
         self._end()
@@ -233,6 +246,8 @@ class Core:
                         letter = self._posted.pop(key)
                         self._unanswered.setdefault(effect.peer, {})[letter.number] = letter
                     self._post(effect.peer)
+                case BroadcastHeard():
+                    self._village.journal.shouts.hear(self.host.name, effect.broadcast.body.decode())
                 case Noticed():
                     pass
         if not self._flushing:

@@ -1,6 +1,7 @@
 """Lane B: the whole daemon, as `build_node` makes it, on the loop of virtual time."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import cast
@@ -17,7 +18,9 @@ from sim.host import Host
 from sim.journal import Letter
 from sim.kem import SimKem
 from sim.media import LINKS_WAITING_MAX, Medium, Port
+from sim.meshwork import counts_of
 from sim.models.wire import SimLink
+from sim.shouts import Shout
 from transports.discovery import TOKEN_BYTES, Announcement, Sighting, hint_for
 
 LISTED_MAX = 500  # messages that an application reads at a time
@@ -30,7 +33,14 @@ class SimTransport:
     def __init__(self, medium: Medium, host: Host) -> None:
         self.name = medium.kind.scheme
         self._medium = medium
-        self.port = Port(medium, host.name, self._arrived, spend=host.spend(self.name))
+        self.port = Port(
+            medium,
+            host.address_name,
+            self._arrived,
+            spend=host.spend(self.name),
+            host=host.name,
+            claims=host.name,
+        )
         self._accepted: deque[SimLink] = deque()
         self._arrival = asyncio.Event()
 
@@ -43,6 +53,9 @@ class SimTransport:
 
     def pace(self, keep_alive_ns: int) -> None:
         """Silence costs these links nothing."""
+
+    def knock(self, address: str) -> None:
+        """There are no NATs here."""
 
     async def listen(self, address: str) -> list[str]:
         if address != self._medium.address(self.port.name):
@@ -146,13 +159,19 @@ class Daemon:
         self.host = host
         self.node: Node | None = None
         self._transports: list[SimTransport] = []
-        self._letters: asyncio.Queue[Letter] = asyncio.Queue()
+        self._letters: asyncio.Queue[Letter | Shout] = asyncio.Queue()
         self._life = asyncio.get_running_loop().create_task(self._live(), name=f"{host.name}/{host.boots}")
 
     # -- Process ----------------------------------------------------------------------------------------------
 
     def send(self, letter: Letter) -> None:
         self._letters.put_nowait(letter)
+
+    def shout(self, shout: Shout) -> None:
+        self._letters.put_nowait(shout)
+
+    def counted(self) -> Mapping[str, int]:
+        return {} if self.node is None else counts_of(self.node.driver.mesh)
 
     def kill(self) -> None:
         for transport in self._transports:
@@ -190,7 +209,7 @@ class Daemon:
     def _settings(self) -> NodeSettings:
         host = self.host
         media = [host.village.media[scheme] for scheme in host.media]
-        listen = tuple(medium.address(host.name) for medium in media)
+        listen = tuple(medium.address(host.address_name) for medium in media)
         return msgspec.structs.replace(
             host.village.settings, name=host.name, links=LinkSettings(listen=listen)
         )
@@ -228,12 +247,19 @@ class Daemon:
         journal, village = self.host.village.journal, self.host.village
         while True:
             letter = await self._letters.get()
+            if isinstance(letter, Shout):
+                await self._call_out(node, letter)
+                continue
             try:
                 await node.messages.send(village.hosts[letter.receiver].node_id, letter.text)
             except (RefusedError, StoreError) as error:
                 journal.refuse(letter, str(error))
             else:
                 journal.accept(letter)
+
+    async def _call_out(self, node: Node, shout: Shout) -> None:
+        with contextlib.suppress(RefusedError, StoreError):  # nobody hears it: that is what the measure tells
+            await node.broadcasts.send(shout.text)
 
     async def _read(self, node: Node) -> None:
         """An application that reads its inbox on, from where it had come, whenever something arrives."""
@@ -243,6 +269,8 @@ class Daemon:
             while (event := await follower.next()) is not None:
                 if isinstance(message_id := event.fields.get("message_id"), str):
                     self.host.village.journal.tell(self.host.name, event.kind, message_id)
+                if event.kind == "broadcast_received":
+                    self.host.village.journal.shouts.hear(self.host.name, str(event.fields["text"]))
                 if event.kind in NEWS:
                     await self._read_on(node)
         finally:

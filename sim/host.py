@@ -1,6 +1,7 @@
 """A simulated machine: what outlives the processes that run on it."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,8 +11,10 @@ from protocols.keys import Identity
 from sim.dice import Dice
 from sim.disk import SimStorage
 from sim.journal import Letter
+from sim.media import guest_name
 from sim.models.battery import Battery, Radio
 from sim.models.clock import SimClock
+from sim.shouts import Shout, component_of
 
 if TYPE_CHECKING:
     from sim.village import Village
@@ -24,6 +27,14 @@ class Process(Protocol):
 
     def send(self, letter: Letter) -> None:
         """Hand it to the node; the journal is told what the node says."""
+        ...
+
+    def shout(self, shout: Shout) -> None:
+        """To everybody around."""
+        ...
+
+    def counted(self) -> Mapping[str, int]:
+        """What its node counted since it booted, by fixed words."""
         ...
 
     def kill(self) -> None:
@@ -51,6 +62,7 @@ class Host:
     process: Process | None = None
     acquaintances: "list[Host]" = field(default_factory=list["Host"])
     wanted: bool = True  # False: left for good, no restart brings it back
+    moves: int = 0  # each gives it other addresses from its next boot on; lane B alone heeds it
     read_texts: dict[str, None] = field(default_factory=dict[str, None])  # lane A: what its box has taken
     read_up_to: MessageId | None = None  # of its inbox, by the application, which keeps its own place
 
@@ -58,6 +70,7 @@ class Host:
         self.seed = self.dice.entropy(f"{self.name}/identity")(SEED_BYTES)
         self.identity = Identity.from_seed(self.seed, self.village.suite)
         self.bytes_sent = self.sends = 0
+        self._counted: Counter[str] = Counter()  # by processes that are over
         self.booted_ns = 0  # when it last booted
 
     @property
@@ -67,6 +80,11 @@ class Host:
     @property
     def node_id(self) -> NodeId:
         return self.identity.node_id
+
+    @property
+    def address_name(self) -> str:
+        """Its name in addresses, which nobody knows after a move."""
+        return guest_name(self.name, str(self.moves)) if self.moves else self.name
 
     @property
     def up(self) -> bool:
@@ -88,7 +106,7 @@ class Host:
     def crash(self, *, power: bool = False) -> None:
         """The process is killed; with `power` the disk loses what was not synced."""
         if self.process is not None:
-            process, self.process = self.process, None
+            process = self._bury()
             self.village.journal.count("crashes")
             self.village.timeline.note(self.name, "loses power" if power else "is killed")
             if self.storage is not None:
@@ -98,15 +116,25 @@ class Host:
 
     def stop(self) -> None:
         if self.process is not None:
-            process, self.process = self.process, None
             self.village.timeline.note(self.name, "stops")
-            process.stop()
+            self._bury().stop()
 
     def end(self) -> None:
         """Its process ended by itself."""
-        self.process = None
+        if self.process is not None:
+            self._bury()
         if self.storage is not None:
             self.storage.kill(self.dice.die("end", f"{self.name}/{self.boots}"))
+
+    def _bury(self) -> Process:
+        assert self.process is not None, "there is one"
+        process, self.process = self.process, None
+        self._counted.update(process.counted())
+        return process
+
+    def counted(self) -> Counter[str]:
+        """By all its processes."""
+        return self._counted + Counter(self.process.counted() if self.process is not None else {})
 
     def sleep(self) -> None:
         """Its monotonic clock stands still. Lane B's timers lie on the loop and go on: they find that nothing is due."""
@@ -127,6 +155,12 @@ class Host:
         else:
             self.process.send(letter)
         return letter
+
+    def shout(self) -> None:
+        """Somebody here calls out to everybody around. Where no node runs, nobody can."""
+        if self.process is not None:
+            reachable = component_of(self.name, self.village.joined())
+            self.process.shout(self.village.journal.shouts.call(self.name, reachable))
 
     # -- what a node is handed --------------------------------------------------------------------------------
 

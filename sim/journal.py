@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sim.shouts import Shouts
 from sim.timeline import Timeline
 
 PREFIX = "letter "
@@ -63,6 +64,7 @@ class Journal:
         self.strays: list[Stray] = []
         self.counts: dict[str, int] = {}  # boots, crashes, links, ...; words are fixed
         self.witnesses: list[Witness] = []
+        self.shouts = Shouts(timeline)
 
     def __iter__(self) -> Iterator[Letter]:
         return iter(self._letters)

@@ -1,11 +1,13 @@
 """What is read from a run: numbers at its end, and samples on the way for the report's plots."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil
 
 from sim.builder import Settlement
 from sim.faults.plan import Byzantine, Plan
 from sim.journal import Letter
+from sim.meshwork import routing_metrics, shout_metrics
 from sim.power import Power
 from sim.result import MapFrame, Metrics, Point, Reached, Samples
 from sim.scenario import Goal
@@ -102,6 +104,11 @@ def metrics_of(settlement: Settlement, meter: Meter, power: Power, plan: Plan) -
             "latency_max_s": latencies[-1] / NS_PER_S,
             "frames_per_delivery": sends / len(arrived),
         }
+    counted = Counter[str]()
+    for host in village.hosts.values():
+        counted.update(host.counted())
+    metrics |= routing_metrics(counted, len(arrived))
+    metrics |= shout_metrics(village, plan, counted, meter.samples.plan_from_s)
     return metrics | _honest(accepted, plan) | _energy(meter, power)
 
 

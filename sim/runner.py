@@ -116,10 +116,10 @@ class Run:
             self.ended = "broken"  # in the calm, at the very end
         plan = self.plan or Plan()
         wall_s = time.perf_counter() - self._began_s
-        metrics = metrics_of(self.settlement, self.meter, self.power, plan)
         samples = self.meter.samples
         calm_s = scenario.warm_s + scenario.storm_s
         samples.plan_from_s = scenario.warm_s
+        metrics = metrics_of(self.settlement, self.meter, self.power, plan)
         samples.phases = [(0.0, "warm"), (scenario.warm_s, "storm"), (calm_s, "calm")]
         for baseline in baselines_of(self.settlement, scenario):
             metrics |= {f"{baseline.name}:{name}": value for name, value in baseline.metrics().items()}

@@ -70,7 +70,7 @@ class Traffic(Table, frozen=True):
 
     letters_per_host_min: Annotated[float, Meta(ge=0, le=10_000)] = 2.0
     to: Literal["acquaintances", "anyone"] = "acquaintances"
-    broadcasts: Count = 0  # by a baseline, on the bare medium; the node has no broadcast of its own yet
+    broadcasts: Count = 0  # shouted by hosts drawn by chance, at times drawn evenly; by each baseline as well
 
 
 class Storm(Table, frozen=True):

@@ -146,6 +146,13 @@ class Transport(Protocol):
         """
         ...
 
+    def knock(self, address: str) -> None:
+        """Let something small leave for that address, from where links leave, so that a NAT or firewall on our side
+        lets its answers in. It need not arrive. Does nothing where nothing can stand in between, or for an address
+        that is a name. Raises LinkError where no socket can be had, SettingsError for a malformed address.
+        """
+        ...
+
     def accept(self) -> AsyncIterator[Link]:
         """Links that others opened, as they come, until `close`."""
         ...

@@ -273,6 +273,9 @@ class MemoryTransport:
     def pace(self, keep_alive_ns: int) -> None:
         """Changes nothing: these links are silent for nothing, and need no sign of life."""
 
+    def knock(self, address: str) -> None:
+        """Changes nothing: nothing stands in between."""
+
     async def listen(self, address: str) -> list[str]:
         name = _name_in(address)
         self._network.register(name, self)

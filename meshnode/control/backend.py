@@ -3,7 +3,29 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from meshnode.control.broadcast_shapes import BroadcastInfo, ListBroadcasts, SendBroadcast
+from meshnode.control.courier_shapes import CourierStatus, Prekey
+from meshnode.control.directory_shapes import (
+    AskHolders,
+    DirectoryStatus,
+    FindPeer,
+    FoundPeer,
+    HolderInfo,
+    Published,
+)
 from meshnode.control.events import EventHub
+from meshnode.control.mesh_shapes import (
+    AskTies,
+    MeshMap,
+    MessageTrace,
+    NetStats,
+    Ties,
+    TraceInfo,
+    TraceMessage,
+    TracePeer,
+    TrustInfo,
+)
+from meshnode.control.reach_shapes import ReachInfo
 from meshnode.control.shapes import (
     AddPeer,
     Check,
@@ -136,6 +158,44 @@ class Backend(Protocol):
 
     async def mark_read(self, request: MarkRead) -> Marked: ...
 
+    async def send_broadcast(self, request: SendBroadcast) -> BroadcastInfo: ...
+
+    async def broadcasts(self, request: ListBroadcasts) -> list[BroadcastInfo]:
+        """Oldest first, in the order in which they were stored here."""
+        ...
+
+    async def courier_status(self) -> CourierStatus: ...
+
+    async def rotate_prekeys(self) -> Prekey: ...
+
     async def ping(self, request: Ping) -> Pong: ...
 
     async def explain_policy(self, request: ExplainPolicy) -> PolicyAnswer: ...
+
+    async def find(self, request: FindPeer) -> FoundPeer:
+        """Asks around; what was not found is said, and no error."""
+        ...
+
+    async def directory_status(self) -> DirectoryStatus: ...
+
+    async def publish_record(self) -> Published: ...
+
+    async def holders(self, request: AskHolders) -> list[HolderInfo]: ...
+
+    async def mesh_map(self) -> MeshMap: ...
+
+    async def mesh_ties(self, request: AskTies) -> Ties:
+        """Asks that node itself."""
+        ...
+
+    async def trace_peer(self, request: TracePeer) -> TraceInfo: ...
+
+    async def trace_message(self, request: TraceMessage) -> MessageTrace: ...
+
+    async def net_stats(self) -> NetStats: ...
+
+    async def reach(self) -> ReachInfo: ...
+
+    async def trust(self) -> list[TrustInfo]: ...
+
+    async def trust_why(self, request: PeerQuery) -> TrustInfo: ...

@@ -103,6 +103,10 @@ class EventHub:
             self._followers[follower] = None
         return follower
 
+    def about(self, field: str, value: object) -> list[Event]:
+        """Those still in the ring that say this, oldest first."""
+        return [event for event in self._ring if event.fields.get(field) == value]
+
     def leave(self, follower: Follower) -> None:
         self._followers.pop(follower, None)
 

@@ -8,6 +8,28 @@ an invite, which hold slashes and worse. A GET takes its request from the query,
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from meshnode.control.broadcast_shapes import BroadcastInfo, ListBroadcasts, SendBroadcast
+from meshnode.control.courier_shapes import CourierStatus, Prekey
+from meshnode.control.directory_shapes import (
+    AskHolders,
+    DirectoryStatus,
+    FindPeer,
+    FoundPeer,
+    HolderInfo,
+    Published,
+)
+from meshnode.control.mesh_shapes import (
+    AskTies,
+    MeshMap,
+    MessageTrace,
+    NetStats,
+    Ties,
+    TraceInfo,
+    TraceMessage,
+    TracePeer,
+    TrustInfo,
+)
+from meshnode.control.reach_shapes import ReachInfo
 from meshnode.control.shapes import (
     AddPeer,
     Check,
@@ -167,6 +189,24 @@ ROUTES: tuple[Route, ...] = (
         Marked,
         "Mark received messages as read",
     ),
+    Route("POST", "/v1/broadcasts", "send_broadcast", SendBroadcast, BroadcastInfo, "Tell everybody around"),
+    Route(
+        "GET",
+        "/v1/broadcasts",
+        "broadcasts",
+        ListBroadcasts,
+        list[BroadcastInfo],
+        "Broadcasts, ours included",
+    ),
+    Route("GET", "/v1/courier", "courier_status", None, CourierStatus, "What is carried, sealed"),
+    Route(
+        "POST",
+        "/v1/courier/rotate-prekeys",
+        "rotate_prekeys",
+        None,
+        Prekey,
+        "Give others a new key to seal to",
+    ),
     Route("POST", "/v1/ping", "ping", Ping, Pong, "Measure round trips to a peer's node"),
     Route(
         "GET",
@@ -176,6 +216,29 @@ ROUTES: tuple[Route, ...] = (
         PolicyAnswer,
         "Which link would carry something, and why",
     ),
+    Route("POST", "/v1/directory/find", "find", FindPeer, FoundPeer, "Look a node up in the directory"),
+    Route("GET", "/v1/directory", "directory_status", None, DirectoryStatus, "The directory, from here"),
+    Route("POST", "/v1/directory/publish", "publish_record", None, Published, "Publish our record now"),
+    Route(
+        "POST", "/v1/directory/holders", "holders", AskHolders, list[HolderInfo], "Who holds what a key names"
+    ),
+    Route("GET", "/v1/mesh", "mesh_map", None, MeshMap, "The network as this node sees it"),
+    Route("POST", "/v1/mesh/ties", "mesh_ties", AskTies, Ties, "Ask another node for its neighbours"),
+    Route(
+        "POST", "/v1/mesh/trace", "trace_peer", TracePeer, TraceInfo, "The way to a peer, asked hop by hop"
+    ),
+    Route(
+        "GET",
+        "/v1/messages/trace",
+        "trace_message",
+        TraceMessage,
+        MessageTrace,
+        "What happened to a message so far",
+    ),
+    Route("GET", "/v1/mesh/stats", "net_stats", None, NetStats, "What went over the links, and for whom"),
+    Route("GET", "/v1/reach", "reach", None, ReachInfo, "How others reach this node"),
+    Route("GET", "/v1/trust", "trust", None, list[TrustInfo], "How neighbours stand, and why"),
+    Route("GET", "/v1/trust/why", "trust_why", PeerQuery, TrustInfo, "Why one neighbour stands as it does"),
 )
 
 

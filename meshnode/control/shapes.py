@@ -281,6 +281,7 @@ class Message(Answer, frozen=True, kw_only=True):
     to_name: str = ""
     trace: str = ""
     request: bool = False  # from a stranger who waits in the request box
+    couriers: int = 0  # neighbours who carry it, sealed, while it is queued
 
 
 class ListMessages(Request, frozen=True, kw_only=True):

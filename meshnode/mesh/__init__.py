@@ -7,6 +7,7 @@ shell (`meshnode.node`) and the simulator drive the very same object.
 from meshnode.mesh.channel import Channel
 from meshnode.mesh.dialer import Dial, Dialer
 from meshnode.mesh.events import (
+    BroadcastHeard,
     ChannelClosed,
     CloseLink,
     DeviceChanged,
@@ -29,6 +30,7 @@ from meshnode.mesh.links import LinkState
 from meshnode.mesh.mesh import Mesh
 
 __all__ = [
+    "BroadcastHeard",
     "Channel",
     "ChannelClosed",
     "CloseLink",

@@ -9,6 +9,7 @@ from meshnode.mesh.dialer import Dial
 from policies.device import DeviceState
 from protocols.directory import NodeRecord
 from protocols.ids import NodeId
+from protocols.routing.broadcast import Broadcast
 from protocols.rpc import RpcEvent
 from transports.api import Link, LinkStats, LinkTraits
 
@@ -28,9 +29,10 @@ class LinkUp:
     stats: LinkStats  # the link keeps it up to date
     backlog: Callable[[], int]  # bytes of the reliable lane that have not left yet
     backlog_max: int
+    beside: bool = False  # dialled for its target, but not by the dialler's wish
 
     @classmethod
-    def of(cls, number: int, link: Link, target: NodeId | str | None) -> "LinkUp":
+    def of(cls, number: int, link: Link, target: NodeId | str | None, *, beside: bool = False) -> "LinkUp":
         return cls(
             link=number,
             traits=lambda: link.traits,
@@ -41,6 +43,7 @@ class LinkUp:
             stats=link.stats,
             backlog=lambda: link.unsent_bytes,
             backlog_max=link.unsent_bytes_max,
+            beside=beside,
         )
 
 
@@ -126,6 +129,14 @@ class RpcHappened(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class BroadcastHeard:
+    """New, and signed by its source; `frame` is its envelope as it came."""
+
+    broadcast: Broadcast
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelClosed:
     """All its calls are over: the peer restarted, broke the rules, or was away for too long."""
 
@@ -143,5 +154,13 @@ class Noticed:
 
 
 Effect: TypeAlias = (
-    SendOn | CloseLink | Dial | PeerConnected | PeerDisconnected | RpcHappened | ChannelClosed | Noticed
+    SendOn
+    | CloseLink
+    | Dial
+    | PeerConnected
+    | PeerDisconnected
+    | RpcHappened
+    | BroadcastHeard
+    | ChannelClosed
+    | Noticed
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from meshnode.mesh.events import LinkUp
 from meshnode.mesh.paths import LinkPaths
+from meshnode.mesh.tally import Tallies, Tally
 from protocols.ids import NodeId
 from protocols.session import HandshakeId, LinkBinding
 
@@ -28,6 +29,7 @@ class LinkState:
     peer: NodeId | None = None
     binding: LinkBinding | None = None
     handshake: HandshakeId | None = None
+    tally: Tally = field(default_factory=Tally)  # of its neighbour, once it is bound
     rubbish: int = 0
     id: int = field(init=False)
     _paths: LinkPaths = field(init=False)
@@ -46,6 +48,7 @@ class LinkState:
 
 class LinkTable:
     def __init__(self) -> None:
+        self.tallies = Tallies()
         self._links: dict[int, LinkState] = {}
         self._neighbours: dict[NodeId, list[LinkState]] = {}  # bound ones, oldest first
         self._fresh: dict[int, LinkState] = {}
@@ -63,6 +66,7 @@ class LinkTable:
 
     def bind(self, state: LinkState, peer: NodeId) -> None:
         state.peer, state.binding, state.handshake = peer, None, None
+        state.tally = self.tallies.of(peer)
         self._fresh.pop(state.id, None)
         self._neighbours.setdefault(peer, []).append(state)
 

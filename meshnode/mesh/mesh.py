@@ -1,7 +1,7 @@
 """The core itself: links come and go, handshakes run on them, channels send over whichever link the policy picks."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import assert_never
 
@@ -9,6 +9,7 @@ from meshnode.mesh.channel import AWAY_NS, Channel
 from meshnode.mesh.channels import ChannelTable
 from meshnode.mesh.dialer import Dialer
 from meshnode.mesh.events import (
+    BroadcastHeard,
     ChannelClosed,
     CloseLink,
     DeviceChanged,
@@ -27,16 +28,21 @@ from meshnode.mesh.events import (
     SendOn,
 )
 from meshnode.mesh.facts import NobodyKnown, PeerFacts
+from meshnode.mesh.far import FarPeers
 from meshnode.mesh.links import BIND_NS, RUBBISH_MAX, UNBOUND_NS, LinkState, LinkTable
 from meshnode.mesh.paths import lanes_of
 from meshnode.mesh.pump import Pump
+from meshnode.mesh.relay import ROUTING, SYNC, Relay
 from meshnode.mesh.transport_manager import TransportManager
-from protocols.envelope import decode_envelope
+from protocols.envelope import LOCAL_FLAG, Envelope, Kind, TrafficClass, decode_envelope
 from protocols.errors import LinkError, RemoteError
 from protocols.ids import NodeId, short_id
 from protocols.keys import Identity
 from protocols.noise import Kem
+from protocols.routing import Event as RoutingEvent
+from protocols.routing import Found, Lost, Router, Suspicious
 from protocols.session import (
+    NO_ROUTE,
     Dropped,
     HandshakeFailed,
     LinkBinding,
@@ -51,8 +57,11 @@ from protocols.session import (
 from protocols.session import Event as SessionEvent
 from protocols.stream import Closed, ControlReceived
 from protocols.stream import Event as StreamEvent
+from protocols.sync import Commons
+from protocols.sync import Suspicious as SyncSuspicious
 from protocols.timers import earliest
 
+FAR_ADDRESS = "mesh://"  # where a peer is that we reach over others
 CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within this time crossed
 BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
 CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
@@ -77,6 +86,7 @@ class Mesh:
         kem: Kem | None,
         entropy: Callable[[int], bytes],
         dice: Callable[[str], Random],
+        wall_ms: Callable[[], int],
     ) -> None:
         self.me = identity.node_id
         self.counts: Counter[str] = Counter()  # what was dropped and why; keys are fixed words
@@ -84,6 +94,23 @@ class Mesh:
         self.dialer = Dialer(dice("dialer"), own_addresses=own_addresses)
         self.manager = TransportManager()
         self.facts: PeerFacts = NobodyKnown()  # the peers service takes its place before the first link
+        self.far = FarPeers(dice("far"))
+        self.relay = Relay(
+            self.me,
+            Router(identity, die=dice("routing"), wall_ms=wall_ms),
+            links=self.links,
+            manager=self.manager,
+            is_contact=self._is_contact,
+            counts=self.counts,
+            entropy=entropy,
+        )
+        self.commons = Commons(
+            self.me,
+            flood_die=dice("flood"),
+            sync_die=dice("sync"),
+            wall_ms=wall_ms,
+            suite=identity.suite,
+        )
         self._entropy, self._kem = entropy, kem
         self._sessions = SessionTable(
             identity,
@@ -95,11 +122,11 @@ class Mesh:
             is_blocked=self._is_blocked,
             remember_hybrid=self._seen_hybrid,
         )
-        self._pumps = Pump(self._sessions, self.links, self.manager)
+        self._pumps = Pump(self._sessions, self.links, self.manager, self.relay)
         self._channels = ChannelTable()
         self._touched: dict[int, Channel] = {}  # by the channel's id
         self._effects: list[Effect] = []
-        self._rare_moved = True  # a timer of sessions, links or dialler may have
+        self._rare_moved = True  # a timer of sessions, links, dialler or routing may have
         self._rare_due_ns: int | None = None
 
     # -- what happened ----------------------------------------------------------------------------------------
@@ -112,7 +139,7 @@ class Mesh:
                     return self._take_effects()  # whoever hears of it may answer at once: one record for both
                 return self.flush(now_ns=now_ns)
             case LinkWritable():
-                self._on_writable(event)
+                self._on_writable(event, now_ns)
                 return self.flush(now_ns=now_ns)
             case LinkUp():
                 self._on_link_up(event, now_ns)
@@ -137,14 +164,34 @@ class Mesh:
         if handshakes:  # before all else: the peer waits for them, while we note who it is
             self._rare_moved = True
             self._effects[:0] = [
-                send for route, _, frame in handshakes if (send := self._handshake_send(route, frame))
+                send
+                for route, peer, frame in handshakes
+                if (send := self._handshake_send(route, peer, frame, now_ns))
             ]
+        if self._rare_moved:
+            for peer, body in self.relay.router.outgoing(now_ns=now_ns):
+                self._say(peer, ROUTING, body)
+            for peer, body in self.commons.bodies():
+                self._say(peer, SYNC, body)
+            for peer, frame in self.commons.outgoing(now_ns=now_ns):
+                self.relay.hand(peer, frame, now_ns)
         while self._touched:
             _, channel = self._touched.popitem()
             self._pump(channel, now_ns)
         if self._rare_moved:
             self._effects += self.dialer.dials(now_ns=now_ns)
+        if self.relay.is_due:
+            self._rare_moved = True
+            self._effects += self.relay.flight(now_ns)
         return self._take_effects()
+
+    def _say(self, peer: NodeId, kind: int, body: bytes) -> None:
+        """To a neighbour, inside the session that we share."""
+        channel = self._channels.get(self._sessions.preferred(peer))
+        if channel is not None:
+            channel.connection.send_control(kind, body)
+            self.links.tallies.of(peer).control_bytes_out += len(body)
+            self._touched[channel.id] = channel
 
     def next_timeout(self) -> int | None:
         """Cheap: asked after every batch of records, which move no timer but their channel's."""
@@ -153,7 +200,12 @@ class Mesh:
     def _rare_timeout(self) -> int | None:
         if self._rare_moved:
             self._rare_due_ns = earliest(
-                self._sessions.next_timeout(), self.links.next_timeout(), self.dialer.next_timeout()
+                self._sessions.next_timeout(),
+                self.links.next_timeout(),
+                self.dialer.next_timeout(),
+                self.relay.next_timeout(),
+                self.commons.next_timeout(),
+                self.far.next_timeout(),
             )
             self._rare_moved = False
         return self._rare_due_ns
@@ -166,6 +218,10 @@ class Mesh:
                 self._on_session_event(event, None, now_ns)
             for link in self.links.overdue(now_ns=now_ns):
                 self._on_overdue(link, now_ns)
+            self._on_routing(self.relay.handle_timeout(now_ns), now_ns)
+            self._on_suspicious(self.commons.handle_timeout(now_ns=now_ns))
+            for peer in self.far.take_due(now_ns=now_ns):
+                self._go_far(peer, now_ns)
         while (channel := self._channels.take_due(now_ns=now_ns)) is not None:
             self._on_channel_timer(channel, now_ns)
         return self.flush(now_ns=now_ns)
@@ -182,9 +238,13 @@ class Mesh:
     # -- what the floors above ask ----------------------------------------------------------------------------
 
     def channel(self, peer: NodeId) -> Channel | None:
-        """Where a new call to this peer goes; None while it has no live link or no session."""
+        """Where a new call to this peer goes; None while there is no way to it, or no session."""
         session = self._sessions.preferred(peer)
-        return self._channels.get(session) if self.links.of(peer) else None
+        return self._channels.get(session) if self.links.of(peer) or self.far.is_present(peer) else None
+
+    def present(self) -> list[NodeId]:
+        """Peers with a session that have a link, then those that are reached over others."""
+        return self.links.neighbours() + self.far.present()
 
     def touch(self, channel: Channel) -> None:
         """Its rpc was used: the next `flush` sends."""
@@ -198,9 +258,13 @@ class Mesh:
         self.dialer.want(peer, self.facts.addresses(peer), keep=True, now_ns=now_ns)
         if self.links.of(peer):
             self.dialer.held(peer)
-        else:
-            self.dialer.hurry(peer, now_ns=now_ns)
-            self._rare_moved = True
+            return
+        self.dialer.hurry(peer, now_ns=now_ns)
+        self._rare_moved = True
+        if self.far.want(peer):
+            self.relay.router.watch(peer, now_ns=now_ns)
+            if self.relay.way_to(peer, now_ns) is not None:
+                self.far.way_found(peer, now_ns=now_ns)
 
     def expect(
         self, key: NodeId | str, addresses: list[str], *, keep: bool, now_ns: int, after_ns: int = 0
@@ -208,6 +272,20 @@ class Mesh:
         """Call these addresses: of a peer that was seen there, or of whoever answers (the key is then an address)."""
         self._rare_moved = True
         self.dialer.want(key, addresses, keep=keep, now_ns=now_ns, after_ns=after_ns)
+
+    def shout(self, frame: bytes, *, now_ns: int) -> None:
+        """A broadcast of ours, to everybody around."""
+        self._rare_moved = True
+        self.commons.shout(frame, now_ns=now_ns)
+
+    def recall(self, frames: Sequence[bytes], *, now_ns: int) -> None:
+        """Broadcasts from the disk, for neighbours that missed them."""
+        self._rare_moved = True
+        for frame in frames:
+            try:
+                self.commons.recall(frame, now_ns=now_ns)
+            except RemoteError as error:
+                self.counts[f"recalled_{error.reason}"] += 1
 
     def part(self, peer: NodeId, reason: str, *, now_ns: int) -> None:
         """Let go of a peer: blocked, revoked or removed by the owner."""
@@ -220,9 +298,15 @@ class Mesh:
             self._close_channel(channel, reason, now_ns)
         for link in list(self.links.of(peer)):
             self._turn_away(link, reason, now_ns)
+        self.relay.router.unwatch(peer)
+        if self.far.drop(peer):
+            self._effects.append(PeerDisconnected(peer, reason))
 
     def _is_blocked(self, peer: NodeId) -> bool:
         return self.facts.is_blocked(peer)
+
+    def _is_contact(self, peer: NodeId) -> bool:
+        return self.facts.is_contact(peer)
 
     def _seen_hybrid(self, peer: NodeId) -> bool:
         return self.facts.seen_hybrid(peer)
@@ -230,7 +314,7 @@ class Mesh:
     # -- links ------------------------------------------------------------------------------------------------
 
     def _on_link_up(self, up: LinkUp, now_ns: int) -> None:
-        if up.target is not None:
+        if up.target is not None and not up.beside:
             self.dialer.finished(up.target, now_ns=now_ns, failed=None)
         link = self.links.add(up, now_ns=now_ns)
         if link is None:
@@ -285,15 +369,35 @@ class Mesh:
                 self.dialer.rejected(link.up.target, now_ns=now_ns, reason=event.reason)
             return
         self.manager.links_changed(link.peer)
-        gone = not self.links.of(link.peer)
         for channel in self._channels.of(link.peer):
             for lane in lanes_of(link.id):
                 channel.connection.lane_lost(lane, now_ns=now_ns)
-            channel.away_since_ns = now_ns if gone else None
             self._touched[channel.id] = channel
-        if gone:
-            self._effects.append(PeerDisconnected(link.peer, event.reason))
+        if not self.links.of(link.peer):
+            self._on_neighbour_gone(link.peer, event.reason, now_ns)
             self.dialer.lost(link.peer, now_ns=now_ns)
+
+    def _on_neighbour_gone(self, peer: NodeId, reason: str, now_ns: int) -> None:
+        """Its last link is. Where others lead to it, its session carries on over them, and nobody is told."""
+        self._forget_neighbour(peer, now_ns)
+        session = self._sessions.preferred(peer)
+        self.relay.router.unwatch(peer)  # what it had found was the link
+        self.relay.router.watch(peer, now_ns=now_ns)
+        if session is not None and self.relay.way_to(peer, now_ns) is not None:
+            self.far.arrived(peer)
+            self._mark_away(peer, None)
+        else:
+            self._mark_away(peer, now_ns)
+            self._effects.append(PeerDisconnected(peer, reason))
+
+    def _forget_neighbour(self, peer: NodeId, now_ns: int) -> None:
+        self.relay.neighbour_down(peer, now_ns)
+        self.commons.neighbour_down(peer, now_ns=now_ns)
+
+    def _mark_away(self, peer: NodeId, since_ns: int | None) -> None:
+        for channel in self._channels.of(peer):
+            channel.away_since_ns = since_ns
+            self._touched[channel.id] = channel
 
     def _wake_neighbours(self) -> None:
         """What the policy held back may go now."""
@@ -309,35 +413,44 @@ class Mesh:
         self._effects.append(CloseLink(link.id, reason))
         self._on_link_down(LinkDown(link.id, reason), now_ns)
 
-    def _on_writable(self, event: LinkWritable) -> None:
+    def _on_writable(self, event: LinkWritable, now_ns: int) -> None:
         link = self.links.get(event.link)
-        if link is not None and link.peer is not None:
-            self._touch_all(link.peer)
+        if link is None or link.peer is None:
+            return
+        self._touch_all(link.peer)
+        if self.relay.writable(link, now_ns):
+            for peer in self.far.present():
+                self._touch_all(peer)
 
     def _bind(self, link: LinkState, session: Session, now_ns: int) -> None:
         self._rare_moved = True
         peer = session.peer
-        first = not self.links.of(peer)
+        only = not self.links.of(peer)
         self.links.bind(link, peer)
         self.manager.links_changed(peer)
         self.dialer.met(link.up.target, peer, link.up.address, now_ns=now_ns)
-        for channel in self._channels.of(peer):
-            channel.away_since_ns = None
-            self._touched[channel.id] = channel
+        self._mark_away(peer, None)
+        if only:
+            self.relay.neighbour_up(peer, now_ns)
+            self.commons.neighbour_up(peer, now_ns=now_ns)
+        was_far = self.far.drop(peer)
         up = link.up
+        self._welcome(session, up.address, dialled=up.dialled, first=only and not was_far)
+        if not only:
+            self._thin_out(peer, link, now_ns)
+
+    def _welcome(self, session: Session, address: str, *, dialled: bool, first: bool) -> None:
         self._effects.append(
             PeerConnected(
-                peer,
+                session.peer,
                 session.record,
                 session.record_bytes,
                 session.hybrid,
-                up.address,
-                dialled=up.dialled,
+                address,
+                dialled=dialled,
                 first=first,
             )
         )
-        if not first:
-            self._thin_out(peer, link, now_ns)
 
     def _thin_out(self, peer: NodeId, newest: LinkState, now_ns: int) -> None:
         """One link per transport is enough. Both ends choose the same one; the end that dialled the other closes it.
@@ -361,29 +474,66 @@ class Mesh:
         link = self.links.get(event.link)
         if link is None:
             return
+        link.tally.received(event.frames)
         for frame in event.frames:
             try:
                 envelope = decode_envelope(frame)
             except RemoteError as error:
                 self._rubbish(link, error.reason, now_ns)
                 continue
-            if not envelope.local and envelope.destination != self.me:
-                self.counts["no_route"] += 1
-                continue
-            for happened in self._sessions.receive(
-                envelope, route=link.id, binding=link.up.binding, now_ns=now_ns
+            if (envelope.local and envelope.kind != Kind.HOP_ACK) or self._on_routed(
+                envelope, frame, link, now_ns
             ):
-                self._on_session_event(happened, link, now_ns)
+                for happened in self._sessions.receive(
+                    envelope, route=link.id, binding=link.up.binding, now_ns=now_ns
+                ):
+                    self._on_session_event(happened, link, now_ns)
             if self.links.get(event.link) is None:
                 return  # turned away meanwhile
 
+    def _on_routed(self, envelope: Envelope, frame: bytes, link: LinkState, now_ns: int) -> bool:
+        """True where it is for one of our sessions."""
+        if link.peer is None:
+            self._rubbish(link, "before_binding", now_ns)
+            return False
+        self.relay.is_due = True
+        try:
+            if envelope.kind == Kind.HOP_ACK:
+                self.relay.hop_answered(link.peer, envelope, now_ns)
+            elif envelope.kind == Kind.BROADCAST:
+                self._on_broadcast(envelope, frame, link.peer, now_ns)
+            elif not self.relay.arrived(envelope, link, now_ns):
+                pass
+            elif envelope.destination != self.me:
+                self.relay.pass_on(envelope, frame, link.peer, now_ns)
+            else:
+                self.counts["routed_in"] += 1
+                if envelope.kind != Kind.ROUTE:
+                    return True
+                self._rare_moved = True
+                self._on_routing(self.relay.routed_control(envelope, now_ns), now_ns)
+        except RemoteError as error:
+            self._rubbish(link, error.reason, now_ns)
+        return False
+
     def _rubbish(self, link: LinkState, reason: str, now_ns: int) -> None:
         self.counts[reason] += 1
+        link.tally.dropped[reason] += 1
         link.rubbish += 1
         if link.rubbish > RUBBISH_MAX:
             self._turn_away(link, "rubbish", now_ns)
 
-    def _handshake_send(self, route: int, frame: bytes) -> SendOn | None:
+    def _on_broadcast(self, envelope: Envelope, frame: bytes, neighbour: NodeId, now_ns: int) -> None:
+        """Raises RemoteError."""
+        self._rare_moved = True
+        broadcast = self.commons.receive(neighbour, envelope, frame, now_ns=now_ns)
+        if broadcast is not None:
+            self._effects.append(BroadcastHeard(broadcast, frame))
+
+    def _handshake_send(self, route: int, peer: NodeId, frame: bytes, now_ns: int) -> SendOn | None:
+        if not frame[2] & LOCAL_FLAG:
+            self.relay.send(frame, peer, TrafficClass.INTERACTIVE, now_ns)
+            return None
         link = self.links.get(route)
         if link is None:
             self.counts["no_route"] += 1
@@ -413,10 +563,7 @@ class Mesh:
                 if (channel := self._channels.get(event.session)) is not None:
                     self._forget_channel(channel, event.reason)
             case HandshakeFailed():
-                self.counts[f"handshake_{event.reason}"] += 1
-                failed = self.links.by_handshake(event.handshake)
-                if failed is not None:
-                    self._turn_away(failed, event.reason, now_ns)
+                self._on_handshake_failed(event, now_ns)
             case PeerForgot():
                 self._on_forgotten(event.session, link, now_ns)
             case Dropped():
@@ -441,15 +588,25 @@ class Mesh:
         if event.bound and link is not None and link.peer is None:
             self._bind(link, session, now_ns)
         elif not self.links.of(session.peer):
-            channel.away_since_ns = now_ns
+            self._arrive_far(session, now_ns)
         self._touched[channel.id] = channel
         if (oldest := self._channels.one_too_many()) is not None:
             self._close_channel(oldest, "too_many_sessions", now_ns)
+
+    def _on_handshake_failed(self, event: HandshakeFailed, now_ns: int) -> None:
+        self.counts[f"handshake_{event.reason}"] += 1
+        failed = self.links.by_handshake(event.handshake)
+        if failed is not None:
+            self._turn_away(failed, event.reason, now_ns)
+        elif event.peer is not None and not self.links.of(event.peer):
+            self.far.failed(event.peer, now_ns=now_ns)
 
     def _on_forgotten(self, session: Session, link: LinkState | None, now_ns: int) -> None:
         """An unproved hint that the peer lost this session: shake hands again where the hint came from. Not for one
         that another has taken the place of: of two handshakes that crossed, the peer may never have finished one.
         """
+        if link is not None and link.peer not in {None, session.peer} and not self.links.of(session.peer):
+            self._shake_far(session.peer, now_ns)
         if link is None or link.peer not in {None, session.peer}:
             return
         if link.peer is None or session is self._sessions.preferred(session.peer):
@@ -465,6 +622,7 @@ class Mesh:
                 self._turn_away(old, "peer_restarted", now_ns)
         if link is not None and link.peer == peer:
             self.links.unbind(link)
+            self._forget_neighbour(peer, now_ns)
             self._effects.append(PeerDisconnected(peer, "peer_restarted"))
 
     def _on_record(self, event: RecordOpened, link: LinkState | None, now_ns: int) -> None:
@@ -474,14 +632,18 @@ class Mesh:
         if link is not None and link.peer is None and event.plaintext[:1] != CONTROL_FIRST:
             self.counts["not_bound_yet"] += 1  # its sender counts it as lost and sends it again
             return
-        reliable = link is not None and len(event.plaintext) > link.paths.datagram_bytes_max
+        reliable = event.local and link is not None and len(event.plaintext) > link.paths.datagram_bytes_max
         try:
             for happened in channel.connection.receive(
-                event.counter, event.plaintext, reliable=reliable, now_ns=now_ns
+                event.counter,
+                event.plaintext,
+                reliable=reliable,
+                now_ns=now_ns,
+                way=link.id if link is not None and event.local else None,
             ):
                 if isinstance(happened, ControlReceived):
-                    if link is not None and happened.kind == BIND:
-                        self._on_bind(link, channel, happened.body, now_ns)
+                    if link is not None and event.local:
+                        self._on_control(happened, link, channel, now_ns)
                 elif not self._on_stream_event(channel, happened, now_ns):
                     return
         except RemoteError as error:
@@ -490,6 +652,23 @@ class Mesh:
             self._close_channel(channel, error.reason, now_ns)
             return
         self._touched[channel.id] = channel
+
+    def _on_control(self, control: ControlReceived, link: LinkState, channel: Channel, now_ns: int) -> None:
+        if control.kind == BIND:
+            self._on_bind(link, channel, control.body, now_ns)
+        elif link.peer != channel.peer:
+            self.counts["control_before_binding"] += 1
+        else:
+            self._rare_moved = True
+            try:
+                if control.kind == ROUTING:
+                    told = self.relay.router.receive(channel.peer, control.body, now_ns=now_ns)
+                    self._on_routing(told, now_ns)
+                elif control.kind == SYNC:
+                    self._on_suspicious(self.commons.receive_sync(channel.peer, control.body, now_ns=now_ns))
+            except RemoteError as error:
+                self.counts[error.reason] += 1
+                self.relay.evidence.suspicious(channel.peer, error.reason)
 
     def _on_stream_event(self, channel: Channel, event: StreamEvent, now_ns: int) -> bool:
         """False once the channel is over."""
@@ -516,6 +695,62 @@ class Mesh:
             channel.connection.send_control(BIND, answer, lane=link.paths.control.lane)
         if bound:
             self._bind(link, channel.session, now_ns)
+
+    # -- peers over others ------------------------------------------------------------------------------------
+
+    def _on_routing(self, events: list[RoutingEvent], now_ns: int) -> None:
+        for event in events:
+            match event:
+                case Found():
+                    if not self.links.of(event.peer):
+                        self.far.way_found(event.peer, now_ns=now_ns)
+                case Lost():
+                    if not self.links.of(event.peer) and self.far.left(event.peer):
+                        self._mark_away(event.peer, now_ns)
+                        self._effects.append(PeerDisconnected(event.peer, "no_way"))
+                case Suspicious():
+                    self._on_suspicious([event])
+                case _:
+                    assert_never(event)
+
+    def _on_suspicious(self, events: Sequence[Suspicious | SyncSuspicious]) -> None:
+        for event in events:
+            self.counts[event.reason] += 1
+            self.relay.evidence.suspicious(event.peer, event.reason)
+
+    def _go_far(self, peer: NodeId, now_ns: int) -> None:
+        """No direct link came of it in time."""
+        session = self._sessions.preferred(peer)
+        if self.links.of(peer) or self.relay.way_to(peer, now_ns) is None:
+            return
+        if session is not None and self._channels.get(session) is not None:
+            self._arrive_far(session, now_ns)
+        else:
+            self._shake_far(peer, now_ns)
+
+    def _shake_far(self, peer: NodeId, now_ns: int) -> None:
+        try:
+            handshake = self._sessions.connect(
+                peer=peer,
+                x25519=self.facts.x25519(peer),
+                hybrid=self._kem is not None and self.facts.hybrid(peer),
+                route=NO_ROUTE,
+                local=False,
+                binding=b"",
+                now_ns=now_ns,
+            )
+        except LinkError:
+            self.far.failed(peer, now_ns=now_ns)
+        else:
+            self.far.shaking(peer, handshake)
+        self._rare_moved = True
+
+    def _arrive_far(self, session: Session, now_ns: int) -> None:
+        """A session with a peer that has no link: present while others lead to it."""
+        self.relay.router.watch(session.peer, now_ns=now_ns)
+        self._mark_away(session.peer, None)
+        if self.far.arrived(session.peer):
+            self._welcome(session, FAR_ADDRESS, dialled=False, first=True)
 
     # -- channels ---------------------------------------------------------------------------------------------
 
@@ -553,10 +788,12 @@ class Mesh:
             self._touched.pop(channel.id, None)
             self._effects.append(ChannelClosed(channel.id, channel.peer, reason))
             self._prefer_one(channel.peer)
+            if not self._channels.of(channel.peer) and self.far.left(channel.peer):
+                self._effects.append(PeerDisconnected(channel.peer, reason))
 
     def _prefer_one(self, peer: NodeId) -> None:
         """A session that another has taken the place of ends once it is silent; so nothing may keep it alive."""
         preferred = self._sessions.preferred(peer)
         for channel in self._channels.of(peer):
-            channel.connection.is_spare = channel.session is not preferred
+            channel.connection.is_spare = channel.session is not preferred or not self.links.of(peer)
             self._touched[channel.id] = channel

@@ -6,7 +6,19 @@ from transports.api import LinkTraits
 
 TAG_BYTES = 16
 OVERHEAD_BYTES = LOCAL_HEADER_BYTES + TAG_BYTES  # of a record on a direct link
+ANSWER_BYTES_MIN = 32  # the shortest acknowledgement takes 18, a second range 8
 FRAMES_BYTES = 64  # room for an acknowledgement and a stream's header beside the data
+
+
+FAR_SMALL_LANE, FAR_WIDE_LANE = -1, -2  # over others: what goes as datagrams, and what goes on ordered lanes
+FAR_SMALL_BYTES = 1_000  # of plaintext: with seal and header it fits the datagrams of QUIC (1,200 bytes)
+
+
+def far_paths(width: int) -> tuple[Path, Path]:
+    """For small records, and for as large ones as a way of that width takes. Neither promises to arrive."""
+    widest = min(PAYLOAD_BYTES_MAX, 1 << width) - TAG_BYTES
+    small = Path(FAR_SMALL_LANE, reliable=False, bytes_max=min(FAR_SMALL_BYTES, widest))
+    return small, Path(FAR_WIDE_LANE, reliable=False, bytes_max=widest)
 
 
 def lanes_of(link: int) -> tuple[int, int]:
@@ -17,7 +29,16 @@ def lanes_of(link: int) -> tuple[int, int]:
 class LinkPaths:
     """Made anew when the traits change, which is rare; asked for every record."""
 
-    __slots__ = ("_for_small", "_small_bytes_max", "control", "datagram_bytes_max", "in_order", "traits")
+    __slots__ = (
+        "_for_small",
+        "_own",
+        "_small_bytes_max",
+        "answers",
+        "control",
+        "datagram_bytes_max",
+        "in_order",
+        "traits",
+    )
 
     def __init__(self, link: int, traits: LinkTraits) -> None:
         self.traits = traits
@@ -30,7 +51,14 @@ class LinkPaths:
         self.in_order = (
             (ordered,) if traits.has_reliable_lane else (datagrams,)
         )  # behind what went there before
-        self.control = self.in_order[0]._replace(control_only=True)
+        self._own = {path.lane: path._replace(only="control") for path in self._for_small}
+        self.control = self._own[self.in_order[0].lane]
+        first = self._for_small[0] if self.datagram_bytes_max > ANSWER_BYTES_MIN else self.in_order[0]
+        self.answers = first._replace(only="answers")
+
+    def own(self, lane: int) -> Path:
+        """For what is meant for that lane alone; the link's control lane where it has no such lane (any more)."""
+        return self._own.get(lane, self.control)
 
     def carrying(self, nbytes: int) -> tuple[Path, ...]:
         """Datagrams for small things, the reliable lane for big ones and for what a full window keeps back."""

@@ -1,4 +1,4 @@
-"""Who a node is and where: signed records, invites, revocations. Finding others comes with the mesh."""
+"""Who a node is and where: signed records, invites, revocations. Finding others: `kademlia`."""
 
 from protocols.directory.invite import INVITE_SCHEME, Invite, format_invite, parse_invite
 from protocols.directory.record import NodeRecord, open_record, sign_record, supersedes

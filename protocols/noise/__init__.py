@@ -6,6 +6,7 @@ Spec: The Noise Protocol Framework, revision 34; "KEM-based Hybrid Forward Secre
 from protocols.noise.cipher import CipherState
 from protocols.noise.handshake import Handshake
 from protocols.noise.kem import Kem, KemKeyPair, MlKem768, mlkem_or_none
+from protocols.noise.symmetric import SymmetricState
 from protocols.noise.x25519 import AgreementKey, X25519Pair
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Kem",
     "KemKeyPair",
     "MlKem768",
+    "SymmetricState",
     "X25519Pair",
     "mlkem_or_none",
 ]

@@ -1,6 +1,6 @@
 """End-to-end reliability over sealed records: acknowledged, resent, in order, within windows, over any lanes."""
 
-from protocols.stream.connection import Connection, State, Waiting
+from protocols.stream.connection import Connection, LaneFigures, State, Waiting
 from protocols.stream.events import (
     Buffer,
     Closed,
@@ -11,9 +11,12 @@ from protocols.stream.events import (
     StreamReset,
     StreamStopped,
     StreamWritable,
+    WayAnswers,
+    WayNews,
+    WaySilent,
 )
 from protocols.stream.limits import StreamLimits
-from protocols.stream.record import Path
+from protocols.stream.record import Path, way_of
 from protocols.stream.stats import StreamStats
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "Connection",
     "ControlReceived",
     "Event",
+    "LaneFigures",
     "Path",
     "State",
     "StreamData",
@@ -32,4 +36,8 @@ __all__ = [
     "StreamStopped",
     "StreamWritable",
     "Waiting",
+    "WayAnswers",
+    "WayNews",
+    "WaySilent",
+    "way_of",
 ]

@@ -8,11 +8,12 @@ The owner seals what `next_record` gives and hands `receive` what it opened; nei
       receive(counter, plaintext) ─────────► events
       lane_lost(lane) ─────────────────────► what was out on it goes again
       next_timeout() / handle_timeout() ───► acknowledgements due, records lost, keep-alive
+      set_ways() / take_way_news() ────────► which of several links have fallen silent (ways.py)
 
     OPEN ──close()──► CLOSING ──the CLOSE record was made──► CLOSED ◄──the peer's CLOSE── OPEN, CLOSING
 
-Acknowledgements, loss and congestion are kept for each lane by itself (lane.py); streams and their windows for
-the peer as a whole (inflow.py, outflow.py). A RemoteError from `receive` ends the session.
+Acknowledgements, loss and congestion are kept for each lane by itself (lane.py); streams and their windows for the
+peer as a whole (inflow.py, outflow.py). A RemoteError from `receive` ends the session.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from typing import NamedTuple, assert_never
 from protocols.envelope import TrafficClass
 from protocols.errors import RemoteError
 from protocols.stream.controls import Controls
-from protocols.stream.events import Buffer, Closed, ControlReceived, Event, StreamOpened
+from protocols.stream.events import Buffer, Closed, ControlReceived, Event, StreamOpened, WayNews
 from protocols.stream.frames import (
     ACK,
     CONTROL,
@@ -57,10 +58,11 @@ from protocols.stream.inflow import Inflow
 from protocols.stream.limits import StreamLimits
 from protocols.stream.outflow import Outflow
 from protocols.stream.receipts import Receipts
-from protocols.stream.record import Draft, Path
+from protocols.stream.record import Draft, Path, way_of
 from protocols.stream.recovery import Recovery
 from protocols.stream.stats import StreamStats
 from protocols.stream.table import Stream, StreamTable
+from protocols.stream.ways import Ways
 from protocols.timers import earliest
 
 PING_FRAME = bytes([PING])
@@ -75,6 +77,13 @@ class Waiting(NamedTuple):
 
     traffic: TrafficClass  # the highest that waits
     nbytes: int  # of stream data that waits, all classes; 0: only small frames of the connection's own
+
+
+class LaneFigures(NamedTuple):
+    flying_bytes: int
+    flying_records: int
+    bytes_per_s: int  # what it was seen to carry; 0: not measured yet
+    rtt_ns: int  # the shortest seen; 0: not measured yet
 
 
 SMALL_FRAMES = Waiting(TrafficClass.INTERACTIVE, 0)
@@ -92,6 +101,7 @@ class Connection:
         "_receipts",
         "_recovery",
         "_table",
+        "_ways",
         "heard_ns",
         "is_spare",
         "limits",
@@ -113,6 +123,7 @@ class Connection:
         self._recovery = Recovery(self.stats)
         self._receipts = Receipts()
         self._controls = Controls(self.stats)
+        self._ways = Ways()
         self._ping_due = False
         self._asked_ns = now_ns  # when the last record that asks for an answer went
         self._close_frame = b""
@@ -193,9 +204,13 @@ class Connection:
             return SMALL_FRAMES
         return None
 
-    def lanes_with_control(self) -> list[int]:
-        """Lanes that CONTROL frames wait for; `wants_to_send` does not speak of these."""
-        return self._controls.lanes
+    def own_lanes(self) -> list[int]:
+        """Lanes that a CONTROL or a PING waits for (`Path.only` "control"); `wants_to_send` does not speak of these."""
+        return sorted({*self._controls.lanes, *self._ways.asks}) if self._ways.asks else self._controls.lanes
+
+    def answer_ways(self) -> list[int]:
+        """Ways of several that an answer is due on (`Path.only` "answers"): send these before all else."""
+        return self._receipts.due_ways
 
     def next_record(self, path: Path, counter: int, *, now_ns: int) -> bytes | None:
         """Frames for one record of at most `path.bytes_max`; None when nothing may be sent that way now.
@@ -205,29 +220,32 @@ class Connection:
         if self.state is not State.OPEN:
             return self._last_record()
         self._now_ns = now_ns
-        lane = self._recovery.lane(path)
+        lane, way = self._recovery.lane(path), way_of(path.lane)
         draft = Draft(path.bytes_max)
         answer_bytes = 0
-        if self._receipts.waiting and not path.control_only:
+        if path.only != "control" and self._receipts.waits_for(way):
             answer_bytes = self._receipts.frame_bytes(draft.room)
             draft.reserve(answer_bytes)
-        if self._recovery.may_send(lane, path.bytes_max):
+        if path.only != "answers" and self._recovery.may_send(lane, path.bytes_max):
             self._fill(draft, path, now_ns)
         if draft.pieces or draft.frames:
             self._asked_ns = now_ns
-        elif not answer_bytes or not self._receipts.is_due:
+        elif not answer_bytes or not self._receipts.is_due_on(way):
             return None
         if answer_bytes:
             draft.answers_upto = self._receipts.largest
-            draft.put_front(self._receipts.frame(answer_bytes, now_ns))
+            draft.put_front(self._receipts.frame(answer_bytes, now_ns, way))
         contents = b"".join(draft.parts)
         self._recovery.sent(draft, contents, counter, lane, now_ns)
         self.stats.records_out += 1
         self.stats.bytes_out += len(contents)
         return contents
 
-    def receive(self, counter: int, plaintext: bytes, *, reliable: bool, now_ns: int) -> list[Event]:
-        """Frames of one record, each counter once (the replay window sees to that). `reliable`: the lane it took.
+    def receive(
+        self, counter: int, plaintext: bytes, *, reliable: bool, now_ns: int, way: int | None = None
+    ) -> list[Event]:
+        """Frames of one record, each counter once (the replay window sees to that). `reliable`: the lane it took;
+        `way`: the link, if it came over one.
 
         Raises RemoteError when the peer breaks a rule; the connection is of no use afterwards.
         """
@@ -238,8 +256,14 @@ class Connection:
         self.stats.bytes_in += len(plaintext)
         events: list[Event] = []
         asks, kept = self._read(plaintext, events)
+        if self._ways.present:
+            self._heed_answers(way)
+            if way not in self._ways.present:
+                way = None
+        else:
+            way = None
         if kept:
-            self._receipts.received(counter, asks=asks, reliable=reliable, now_ns=now_ns)
+            self._receipts.received(counter, asks=asks, reliable=reliable, now_ns=now_ns, way=way)
         else:
             self.stats.records_refused += 1
         return events + self.take_events() if self._outflow.events else events
@@ -252,22 +276,59 @@ class Connection:
     def lane_lost(self, lane: int, *, now_ns: int) -> None:
         """What was out there goes again, at once; CONTROL frames meant for it are forgotten."""
         self._now_ns = now_ns
+        self._ways.asks.pop(lane, None)
         self._recovery.lane_lost(lane)
         self._controls.lane_lost(lane)
         self._send_again(gone=lane)
+
+    # Several links
+
+    @property
+    def ways(self) -> tuple[int, ...]:
+        return self._ways.present
+
+    def set_ways(self, ways: tuple[int, ...], *, now_ns: int) -> None:
+        """The links to the peer, where there are several; () where there is no choice: then silence is borne."""
+        self._now_ns = now_ns
+        self._ways.keep(ways, self._recovery.lanes)
+        self._receipts.keep_ways(ways)
+
+    def take_way_news(self) -> list[WayNews]:
+        return self._ways.take_news()
+
+    def lane_figures(self, lane: int) -> LaneFigures:
+        known = self._recovery.find_lane(lane)
+        if known is None:
+            return LaneFigures(0, 0, 0, 0)
+        rtt_ns = known.rtt.smallest_ns if known.rtt.measured else 0
+        return LaneFigures(known.flying_bytes, known.flying_records, known.bytes_per_s, rtt_ns)
+
+    def _heed_answers(self, way: int | None) -> None:
+        """A silent way is of use again when an answer comes back over it."""
+        for answered in self._recovery.answered_ways:
+            if answered == way and self._ways.answered(answered, now_ns=self._now_ns):
+                self._recovery.way_answers(answered)
+        self._recovery.answered_ways.clear()
+
+    def _judge_ways(self, now_ns: int) -> None:
+        for way in self._ways.handle_timeout(self._recovery.lanes, now_ns=now_ns):
+            self._recovery.way_silent(way)
 
     # Time
 
     def next_timeout(self) -> int | None:
         if self.state is not State.OPEN:
             return None
-        return earliest(self._receipts.due_ns, self._recovery.due_ns, self._keepalive_ns())
+        due_ns = earliest(self._receipts.due_ns, self._recovery.due_ns, self._keepalive_ns())
+        return earliest(due_ns, self._ways.due_ns(self._recovery.lanes)) if self._ways.present else due_ns
 
     def handle_timeout(self, now_ns: int) -> list[Event]:
         """Then ask `wants_to_send`. Too early is harmless."""
         self._now_ns = now_ns
         self._receipts.handle_timeout(now_ns)
         self._recovery.handle_timeout(now_ns)
+        if self._ways.present:
+            self._judge_ways(now_ns)
         self._ping_due = self._ping_due or self._recovery.ping_wanted
         self._recovery.ping_wanted = False
         keepalive_ns = self._keepalive_ns()
@@ -300,8 +361,10 @@ class Connection:
     # Making a record
 
     def _fill(self, draft: Draft, path: Path, now_ns: int) -> None:
-        self._controls.fill(draft, path.lane, bound_only=path.control_only)
-        if path.control_only:
+        self._controls.fill(draft, path.lane, bound_only=path.only == "control")
+        if path.lane in self._ways.asks and draft.put_frame(PING_FRAME):
+            del self._ways.asks[path.lane]
+        if path.only:
             return
         if self._table.allow_due and draft.room >= ONE_U32.size:
             draft.put_frame(ONE_U32.pack(MAX_STREAMS, self._table.allow()))
@@ -406,7 +469,8 @@ class Connection:
                 self._outflow.stopped(stream, frame.code, events)
 
     def _on_ack(self, ack: Ack) -> None:
-        for record in self._recovery.acknowledged(ack, self._now_ns):
+        several = bool(self._ways.present)
+        for record in self._recovery.acknowledged(ack, self._now_ns, several_ways=several):
             if record.answers_upto >= 0:
                 self._receipts.forget(record.answers_upto)
             for piece in record.pieces:

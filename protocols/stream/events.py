@@ -58,6 +58,26 @@ class Closed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class WaySilent:
+    """One of several ways owes an answer for too long; told again after each question that it left unanswered."""
+
+    way: int
+    owed_ns: int  # for how long
+    limit_ns: int  # for how long it might have
+    until_ns: int  # by then it is told again, or it answered
+
+
+@dataclass(frozen=True, slots=True)
+class WayAnswers:
+    """And is of use again."""
+
+    way: int
+    silent_ns: int
+
+
+WayNews: TypeAlias = WaySilent | WayAnswers
+
 Event: TypeAlias = (
     StreamOpened | StreamData | StreamWritable | StreamReset | StreamStopped | ControlReceived | Closed
 )

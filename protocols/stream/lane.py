@@ -12,14 +12,18 @@ from protocols.stream.limits import (
     PROBE_BACKOFF_MAX,
     PROBE_RECORDS,
     QUEUE_SEEN_RTT,
+    RATE_BYTES_MIN,
     RELIABLE_PROBE_NS,
     RELIABLE_STALL_NS,
     RTT_INITIAL_NS,
+    SECOND,
     TIMER_NS_MIN,
 )
 from protocols.stream.record import SentRecord
 
 PROBES_TO_COLLAPSE = 3  # RFC 9002, section 7.6.1
+RATE_SMOOTHING = 8  # samples until a slower rate is believed; a faster one was seen, and is believed at once
+TRANSFER_PART_MIN = 4  # at least a quarter of the time until the answer went into the bytes themselves
 
 
 class RoundTrip:
@@ -67,14 +71,19 @@ class Lane:
         "_probes",
         "_progress_ns",
         "_records",
+        "answered_ns",
+        "asked",
+        "bytes_per_s",
         "congestion",
         "flying_bytes",
         "flying_records",
         "key",
+        "owed_ns",
         "probes_allowed",
         "reliable",
         "rtt",
         "sent_records",
+        "silent",
     )
 
     def __init__(self, key: int, *, reliable: bool) -> None:
@@ -90,6 +99,11 @@ class Lane:
         self._probes = 0  # in a row, without an answer
         self._last_sent_ns = self._progress_ns = 0
         self._loss_due_ns: int | None = None
+        self.bytes_per_s = 0  # what it carries; 0: not measured yet
+        self.answered_ns = 0  # when the last answer came
+        self.owed_ns: int | None = None  # since when one is due: since the last, or the first record after it
+        self.asked = 0  # PINGs since then, because it is one of several ways
+        self.silent = False  # `Ways` says so
 
     def may_send(self, record_bytes: int) -> bool:
         if self.reliable or self.probes_allowed:
@@ -102,8 +116,12 @@ class Lane:
         self.sent_records += 1
         if not self.flying_records:
             self._progress_ns = now_ns
+            self._records.clear()  # all settled
         self.flying_records += 1
         self.flying_bytes += record.nbytes
+        record.flight_bytes = self.flying_bytes
+        if self.owed_ns is None:
+            self.owed_ns = now_ns
         if self.probes_allowed:
             self.probes_allowed -= 1
         self._last_sent_ns = now_ns
@@ -116,6 +134,15 @@ class Lane:
         self._newest_acknowledged = max(self._newest_acknowledged, record.number)
         self._probes = self.probes_allowed = 0
         self._progress_ns = now_ns
+        self.answered(now_ns)
+        if record.flight_bytes >= RATE_BYTES_MIN:
+            self._measure(record, now_ns)
+
+    def answered(self, now_ns: int) -> None:
+        """To whatever went there."""
+        self.answered_ns = now_ns
+        self.owed_ns = now_ns if self.flying_records else None
+        self.asked = 0
 
     def find_lost(self, now_ns: int) -> list[SentRecord]:
         """After an answer or a timer: those that later ones overtook, by number or by time."""
@@ -147,6 +174,10 @@ class Lane:
             self.congestion.lost(sent_ns=newest_ns, now_ns=now_ns, queue_seen=self.rtt.queue_seen)
         return lost
 
+    def lose(self, record: SentRecord) -> list[SentRecord]:
+        self._settle(record)
+        return [record]
+
     def lose_all(self) -> list[SentRecord]:
         """The lane is gone."""
         lost = [record for record in self._records if not record.settled]
@@ -172,7 +203,7 @@ class Lane:
         self._probes += 1
         if self.reliable:
             if now_ns - self._progress_ns < RELIABLE_STALL_NS:
-                return [], True
+                return [], not self.silent
             self._probes = 0
             return self.lose_all(), False
         if self._probes >= PROBES_TO_COLLAPSE:
@@ -184,7 +215,16 @@ class Lane:
         self._lose(lost)
         self.probes_allowed = PROBE_RECORDS
         self._last_sent_ns = now_ns
-        return lost, True
+        return lost, not self.silent
+
+    def _measure(self, record: SentRecord, now_ns: int) -> None:
+        """All that was out when it left has arrived: in the time until its answer, less an empty lane's round trip."""
+        took_ns = max(1, now_ns - record.sent_ns)
+        transfer_ns = max(took_ns - self.rtt.smallest_ns, took_ns // TRANSFER_PART_MIN, 1)
+        rate = record.flight_bytes * SECOND // transfer_ns
+        if rate < self.bytes_per_s:
+            rate = self.bytes_per_s + (rate - self.bytes_per_s) // RATE_SMOOTHING
+        self.bytes_per_s = max(1, rate)
 
     def _lose(self, lost: list[SentRecord]) -> None:
         for record in lost:

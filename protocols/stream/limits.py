@@ -18,6 +18,10 @@ REASON_BYTES_MAX = 255  # one length byte
 ACK_RANGES_MAX = (
     32  # 5 % loss of 1,200-byte records leaves 20 between holes: 32 span three windows of 256 KiB
 )
+RANGES_KEPT_MAX = 256  # two links of unlike speed leave a hole behind each record of the quicker one
+LATE_KEPT_MAX = (
+    16  # that filled a hole since the last answer, which names them before others; as ACK_EVERY_RELIABLE
+)
 ACK_EVERY_DATAGRAMS = 2  # RFC 9000, section 13.2.2
 ACK_EVERY_RELIABLE = 16  # 1 MiB of full records; nothing is lost there, so an answer may wait
 ACK_DELAY_DATAGRAM_NS = 10 * MS
@@ -34,6 +38,24 @@ TIMER_NS_MIN = MS  # RFC 9002, section 6.1.2
 PROBE_BACKOFF_MAX = 6  # doublings: 64 probe times, a good half minute at 100 ms
 PROBE_RECORDS = 2  # RFC 9002, section 6.2.4
 RELIABLE_PROBE_NS = SECOND  # the acknowledgement may have been lost on a datagram: ask again
+SILENT_RTTS = (
+    3  # owed an answer for longer, a way of several has fallen silent: two answers may be lost by then
+)
+SILENT_LEAST_RTTS = 6  # the shortest seen, on a reliable lane: its smoothed one is mostly its own queue
+SILENT_NS_MIN = 120 * MS  # a busy phone's pause; with the way there and back it leaves 300 ms for a switch
+SILENT_ASK_QUARTERS = (
+    2,
+    3,
+)  # of that time: a PING asks on the lane, since the first answer may have been lost
+SILENT_RECORD_BYTES = 64 * KIB  # a reliable lane says nothing while a record of that length is on its way
+ASK_PAUSE_NS_MIN, ASK_PAUSE_NS_MAX = 100 * MS, 5 * SECOND  # between PINGs on a silent way; doubled each time
+BACK_NS_MIN, BACK_NS_MAX = (
+    250 * MS,
+    30 * SECOND,
+)  # a way that fell silent rests so long; doubled by each further fall
+FORGIVEN_NS = 60 * SECOND  # in good order for so long, a way's falls are forgotten
+RATE_BYTES_MIN = 8 * KIB  # out at once: less says nothing of what a lane carries
+RATE_BYTES_PER_S_UNKNOWN = 1_000_000  # guess, as in policies/scoring.py
 RELIABLE_STALL_NS = 20 * SECOND  # without progress: a 64 KiB record on a radio of 4 KiB/s takes 16 s
 
 WINDOW_BYTES_INITIAL = 16 * KIB  # RFC 9002, section 7.2: about ten full packets

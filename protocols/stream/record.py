@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from protocols.stream.events import Buffer
 from protocols.stream.frames import FIN_BIT, STREAM, STREAM_FRAME, STREAM_FRAME_BYTES
@@ -18,7 +18,14 @@ class Path(NamedTuple):
     lane: int  # token of link and lane; its loss makes its unacknowledged records lost at once
     reliable: bool  # ordered and lossless while the link lives, over every hop of the way
     bytes_max: int  # of plaintext that fits
-    control_only: bool = False  # the link is not bound yet: nothing but CONTROL meant for it
+    only: Literal["", "control", "answers"] = ""
+    """"control": CONTROL and PING meant for this lane (the link may not be bound yet); "answers": an
+    acknowledgement owed on this way. Nothing else then."""
+
+
+def way_of(lane: int) -> int:
+    """Lanes 2n and 2n + 1 are those of one link: way n."""
+    return lane >> 1
 
 
 class Carried(NamedTuple):
@@ -38,6 +45,7 @@ class SentRecord:
         "answers_upto",
         "contents",
         "counter",
+        "flight_bytes",
         "frames",
         "lane",
         "nbytes",
@@ -55,6 +63,7 @@ class SentRecord:
         self.counter = counter
         self.ordinal = ordinal  # among all records
         self.number = 0  # among those of its lane that ask for an answer; the lane sets it
+        self.flight_bytes = 0  # out on its lane when it left, itself included; the lane sets it
         self.lane = lane
         self.nbytes = len(contents)
         self.sent_ns = now_ns

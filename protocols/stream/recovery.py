@@ -1,10 +1,12 @@
 """Every record that is out, whichever lane it took, and what an answer or a silence says of each."""
 
+from collections.abc import Iterable
+
 from protocols.errors import RemoteError
 from protocols.stream.frames import Ack
 from protocols.stream.lane import Lane
 from protocols.stream.limits import LANES_MAX, RECORDS_LOST_KEPT_MAX, RECORDS_SPAN_MAX, RTT_INITIAL_NS
-from protocols.stream.record import Draft, Path, SentRecord
+from protocols.stream.record import Draft, Path, SentRecord, way_of
 from protocols.stream.stats import StreamStats
 
 
@@ -18,6 +20,7 @@ class Recovery:
         "_ordinal",
         "_out",
         "_stats",
+        "answered_ways",
         "lost",
         "ping_wanted",
     )
@@ -30,6 +33,9 @@ class Recovery:
         self.lost: list[SentRecord] = []  # until the owner fetches them
         self._ordinal = 0  # of the next record, whatever it holds
         self._largest_sent = -1
+        self.answered_ways: list[
+            int
+        ] = []  # silent ones that a record was answered of; until the owner fetches them
         self.ping_wanted = False
 
     @property
@@ -47,6 +53,13 @@ class Recovery:
     def flying_records(self) -> int:
         return len(self._out)
 
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        return self._lanes.values()
+
+    def find_lane(self, key: int) -> Lane | None:
+        return self._lanes.get(key)
+
     def lane(self, path: Path) -> Lane:
         lane = self._lanes.get(path.lane)
         if lane is None:
@@ -59,10 +72,13 @@ class Recovery:
 
     def may_send(self, lane: Lane, record_bytes: int) -> bool:
         """Whether a record that asks for an answer may go there now."""
-        if self._out:
+        while self._out:
             oldest = next(iter(self._out.values()))
-            if self._ordinal - oldest.ordinal >= RECORDS_SPAN_MAX:
+            if self._ordinal - oldest.ordinal < RECORDS_SPAN_MAX:
+                break
+            if not oldest.lane.silent:
                 return False
+            self._give_up(oldest.lane.lose(oldest))  # a question to a silent way must not hold up the others
         return lane.may_send(record_bytes)
 
     def sent(self, draft: Draft, contents: bytes, counter: int, lane: Lane, now_ns: int) -> None:
@@ -74,7 +90,7 @@ class Recovery:
             lane.sent(record, now_ns)
         self._ordinal += 1
 
-    def acknowledged(self, ack: Ack, now_ns: int) -> list[SentRecord]:
+    def acknowledged(self, ack: Ack, now_ns: int, *, several_ways: bool = False) -> list[SentRecord]:
         """Raises RemoteError("bad_ack") for a counter that was never used."""
         if ack.largest > self._largest_sent:
             raise RemoteError("bad_ack", "never sent")
@@ -85,18 +101,38 @@ class Recovery:
             sent_ns, lane = self._late.pop(ack.largest)
             lane.rtt.sample(now_ns - sent_ns, ack.delay_ns)
             self._stats.records_late += 1
+            lane.answered(now_ns)
+            if lane.silent:
+                self.answered_ways.append(way_of(lane.key))
         fresh = self._remove(ack.ranges)
         lanes: dict[int, Lane] = {}
         for record in fresh:
             record.lane.acknowledged(record, now_ns)
             lanes[record.lane.key] = record.lane
         for lane in lanes.values():
+            if several_ways and (largest is None or lane is not largest.lane):
+                newest = max(record.sent_ns for record in fresh if record.lane is lane)
+                lane.rtt.sample(now_ns - newest, 0)  # else the slower of two would never be measured
+            if lane.silent:
+                self.answered_ways.append(way_of(lane.key))
             self._give_up(lane.find_lost(now_ns))
         return fresh
 
     def take_lost(self) -> list[SentRecord]:
         lost, self.lost = self.lost, []
         return lost
+
+    def way_silent(self, way: int) -> None:
+        """What is out there goes again; the lanes stay, so that late answers are understood."""
+        for lane in self._lanes.values():
+            if way_of(lane.key) == way:
+                lane.silent = True
+                self._give_up(lane.lose_all())
+
+    def way_answers(self, way: int) -> None:
+        for lane in self._lanes.values():
+            if way_of(lane.key) == way:
+                lane.silent, lane.owed_ns, lane.asked = False, None, 0
 
     def lane_lost(self, key: int) -> None:
         lane = self._lanes.pop(key, None)

@@ -77,6 +77,7 @@ class Peer:
             kem=None,
             entropy=die.randbytes,
             dice=lambda concern: Random(f"{self.name}/{concern}"),
+            wall_ms=lambda: 0,
         )
         mesh.facts = self
         transport = MemoryTransport(self.street.network, self.name)

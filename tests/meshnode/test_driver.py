@@ -153,3 +153,35 @@ async def test_one_who_stopped_sets_no_timer_and_dials_nobody(pair: Pair, settle
     await settled()
     assert alice.driver.connected() == []
     assert not bob.driver.is_connected(alice.id)
+
+
+async def test_a_dial_beside_the_dialler_leads_to_the_peer_and_leaves_its_own_dials_alone(
+    street: "Street", settled: Settle
+) -> None:
+    alice, bob = await street.peer("alice"), await street.peer("bob")
+    await alice.driver.dial_now(bob.id, bob.address)
+    await alice.driver.until_connected(bob.id)
+    await settled()
+    assert alice.driver.is_connected(bob.id)
+    alice.driver.want(bob.id)
+    await alice.driver.dial_now(bob.id, bob.address)
+    await settled()
+    assert len(alice.driver.mesh.links.of(bob.id)) == 1, "one link for each transport is enough"
+    street.cut(alice, bob)
+    await settled()
+    assert alice.driver.is_connected(bob.id), "the dialler still works"
+
+
+async def test_a_dial_that_nobody_can_make_is_refused_in_words(street: "Street") -> None:
+    alice = await street.peer("alice")
+    with pytest.raises(LinkError, match="no transport 'quic'"):
+        await alice.driver.dial_now(NodeId(bytes(32)), "quic://45.0.1.2:7420")
+    with pytest.raises(LinkError):
+        await alice.driver.dial_now(NodeId(bytes(32)), "memory://nobody")
+
+
+async def test_links_that_cross_no_network_are_no_doors_and_knocks_there_change_nothing(pair: Pair) -> None:
+    alice, bob = pair
+    alice.driver.knock(bob.address)
+    alice.driver.knock("quic://45.0.1.2:7420")
+    assert alice.driver.direct(bob.id) == []

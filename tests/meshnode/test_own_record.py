@@ -121,3 +121,16 @@ def test_a_full_disk_keeps_no_new_address_from_being_signed_and_is_tried_again()
     assert not record.refresh((WIFI,), ())
     assert record.problem == ""
     assert own(storage, Clock()).kept_address("quic://0.0.0.0:0") == "quic://0.0.0.0:7420"
+
+
+def test_addresses_from_outside_stand_first_each_once_and_are_few() -> None:
+    record = own(MemoryStorage(), Clock())
+    record.refresh((WIFI,), ())
+    record.outside = ("quic://45.0.1.2:7420", "quic://192.168.1.7:7420")
+    assert record.refresh((WIFI,), ())
+    assert record.addresses == ("quic://45.0.1.2:7420", "quic://192.168.1.7:7420")
+    assert record.local == ("quic://192.168.1.7:7420",)
+    assert open_record(record.current()).addresses == record.addresses
+    record.outside = tuple(f"quic://45.0.1.{number}:7420" for number in range(9))
+    record.refresh((WIFI,), ())
+    assert record.addresses == (*record.outside[:4], "quic://192.168.1.7:7420")

@@ -48,6 +48,8 @@ LINKS = st.builds(
     cost=ANY_FLOAT | st.floats(0, 10),
     metered=st.none() | st.booleans(),
     relayed_hops=st.integers(-1, 300),
+    silent_ms=ANY_FLOAT | st.just(0.0),
+    in_use=st.booleans(),
     failures=st.integers(-1, 1 << 70),
 )
 DEVICES = st.builds(
@@ -173,6 +175,47 @@ def test_a_lossy_link_is_passed_over() -> None:
     assert (decision.link and decision.link.name, decision.reason) == ("b", "least_loss")
 
 
+def test_a_silent_link_is_passed_over_for_one_that_answers() -> None:
+    decision = decide(replace(QUIC, silent_ms=130.0), BLE)
+    assert (decision.link, decision.reason) == (BLE, "answers")
+    assert "no answer for 130 ms" in decision.considered[1].why
+
+
+def test_where_all_are_silent_the_best_of_them_is_taken() -> None:
+    assert decide(replace(QUIC, silent_ms=9_000.0), replace(BLE, silent_ms=130.0)).link.name == QUIC.name  # type: ignore[union-attr]
+
+
+def test_silence_says_nothing_of_a_link_that_would_be_dialled() -> None:
+    assert decide(replace(HTX, silent_ms=130.0)).considered[0].score == decide(HTX).considered[0].score
+
+
+def test_a_link_in_use_stays_until_another_is_clearly_better() -> None:
+    used = replace(QUIC, name="quic://z", in_use=True)
+    nearly, clearly = replace(QUIC, rtt_ms=8), replace(QUIC, rtt_ms=0.5)
+    stays = decide(used, nearly)
+    assert (stays.link, stays.reason) == (used, "in_use")
+    assert decide(used, clearly).link == clearly
+
+
+def test_bulk_may_go_beside_over_links_about_as_good_and_over_those_never_measured() -> None:
+    half, tenth = (replace(QUIC, name=f"quic://{part}", bytes_per_s=5e6 / part) for part in (2, 10))
+    unknown = replace(QUIC, name="quic://new", bytes_per_s=None)
+    decision = decide(QUIC, half, tenth, unknown, traffic="bulk", size=1 << 20)
+    assert decision.link == QUIC
+    assert set(decision.beside) == {half, unknown}
+    assert decide(QUIC, half).beside == ()
+
+
+def test_nothing_goes_beside_over_a_link_that_is_refused_silent_undialled_or_watched() -> None:
+    metered = replace(QUIC, name="a", metered=True)
+    silent = replace(QUIC, name="b", silent_ms=130.0)
+    undialled = replace(QUIC, name="c", live=False)
+    assert decide(QUIC, metered, silent, undialled, traffic="bulk", size=8 << 20).beside == ()
+    web = replace(QUIC, name="d", looks_like_web=True)
+    watched = decide(QUIC, web, traffic="bulk", size=1 << 20, device=DeviceState(censored=True))
+    assert (watched.link, watched.beside) == (web, ())
+
+
 def test_a_thriftier_link_wins_among_equals() -> None:
     decision = decide(replace(QUIC, name="a", cost=2.0), replace(QUIC, name="b"), device=LOW)
     assert (decision.link and decision.link.name, decision.reason) == ("b", "saves_energy")
@@ -211,7 +254,9 @@ def test_explain_is_the_documented_json() -> None:
 
 
 @given(view=VIEWS)
-def test_every_view_has_a_decision_and_the_chosen_has_the_best_score(view: TransportView) -> None:
+def test_every_view_has_a_decision_and_the_chosen_has_the_best_score_or_is_in_use(
+    view: TransportView,
+) -> None:
     decision = decide_transport(view)
     scores = [each.score for each in decision.considered]
     assert len(scores) == len(view.links)
@@ -222,8 +267,9 @@ def test_every_view_has_a_decision_and_the_chosen_has_the_best_score(view: Trans
         assert not any(scores)
     else:
         best = decision.considered[0]
-        assert (best.transport, best.link) == (decision.link.transport, decision.link.name)
         assert best.score > 0
+        if decision.reason != "in_use":
+            assert (best.transport, best.link) == (decision.link.transport, decision.link.name)
         assert decision.lane == "reliable" or decision.link.datagram_bytes_max > 0
         assert decision.lane == "datagram" or decision.link.has_reliable_lane
 

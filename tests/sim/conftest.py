@@ -73,7 +73,7 @@ def village(settlement: Callable[..., Settlement]) -> Callable[..., Village]:
 
 
 @pytest.fixture
-def live(settlement: Callable[..., Settlement]) -> Callable[..., Village]:
+def live(settlement: Callable[..., Settlement], disks: Disks) -> Callable[..., Village]:
     """Whole daemons, through a story told on their loop; gives the village as the story left it."""
 
     def tell(story: Callable[[Village], Awaitable[None]], **given: Any) -> Village:
@@ -84,7 +84,7 @@ def live(settlement: Callable[..., Settlement]) -> Callable[..., Village]:
             await asyncio.sleep(5)  # of virtual time: they boot and meet
             await story(built.village)
 
-        run_in_loop(built.village.timeline, run())
+        run_in_loop(built.village.timeline, run(), at_end=disks.close)
         return built.village
 
     return tell

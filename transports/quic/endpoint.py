@@ -14,12 +14,13 @@ from protocols.errors import RemoteError
 from transports.quic.admission import Admission, Admit, Answer
 from transports.quic.certificate import LinkCertificate
 from transports.quic.engine import Engine, EngineError, EngineFactory, Flight, NetworkAddress
-from transports.quic.limits import CONNECTION_ID_BYTES
+from transports.quic.limits import CONNECTION_ID_BYTES, KNOCK, KNOCK_HOPS
 from transports.quic.link import QuicLink, State
 from transports.quic.packets import LONG_HEADER, read_head
 from transports.quic.udp import UdpSocket, route_bytes
 
 FAREWELLS_MAX = 256  # connection ids of recently ended links whose CONNECTION_CLOSE may have been lost
+KNOCKS_MAX = 256  # addresses we knocked at lately; then the oldest is forgotten, and its dial may end early
 FAREWELL_TIMES_MAX = 3  # how often one is repeated, each time in answer to a packet
 
 
@@ -52,6 +53,7 @@ class Endpoint:
         self._routes: dict[bytes, QuicLink] = {}
         self._farewells: OrderedDict[bytes, Farewell] = OrderedDict()
         self._touched: dict[QuicLink, None] = {}
+        self._knocks: OrderedDict[NetworkAddress, int] = OrderedDict()  # when, in ns
         self.socket = UdpSocket(
             sock, receive=self._receive, settle=self._settle, unreachable=self._report_unreachable
         )
@@ -65,6 +67,14 @@ class Endpoint:
         link = self._add(self._factory.client(remote, route_bytes(remote, self.family)), None)
         link.connect(remote)
         return link
+
+    def knock(self, remote: NetworkAddress) -> None:
+        """Open our NAT for that address. Until its own is open for us too it may refuse: that ends no dial then."""
+        self._knocks.pop(remote, None)
+        self._knocks[remote] = self._admission.now_ns()
+        if len(self._knocks) > KNOCKS_MAX:
+            self._knocks.popitem(last=False)
+        self.socket.send_near(KNOCK, remote, hops=KNOCK_HOPS)
 
     def close(self, reason: str) -> None:
         for link in list(self.links):
@@ -120,6 +130,9 @@ class Endpoint:
             self._receive_one(data[start : start + segment_bytes], remote)
 
     def _receive_one(self, data: bytes, remote: NetworkAddress) -> None:
+        if data == KNOCK:
+            self._admission.count("knock")
+            return
         try:
             head = read_head(data)
         except RemoteError as error:
@@ -190,10 +203,15 @@ class Endpoint:
                 raise
 
     def _report_unreachable(self, remote: NetworkAddress) -> None:
+        knocked_ns = self._knocks.get(remote)
+        patient = (
+            knocked_ns is not None
+            and self._admission.now_ns() - knocked_ns < self._admission.limits.knock_s * 1e9
+        )
         for link in [link for link in self.links if link.remote == remote]:
             if link.state is State.OPEN:
                 link.probe()  # only a hint: the link itself shall say
-            elif link.dialled:
+            elif link.dialled and not patient:
                 link.abandon("refused")
 
     def _repeat(self, farewell: Farewell) -> None:

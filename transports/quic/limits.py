@@ -5,6 +5,8 @@ from dataclasses import dataclass
 SAFE_DATAGRAM_BYTES = 1232  # IPv6 promises 1280 on every path, less 48 bytes of IPv6 and UDP headers
 LARGE_DATAGRAM_BYTES = 1452  # what Ethernet carries over IPv6; over IPv4 it leaves 20 bytes unused
 INITIAL_DATAGRAM_BYTES_MIN = 1200  # RFC 9000 section 14.1: a first datagram below this is not answered
+KNOCK = b"\1"  # one byte that no QUIC packet is
+KNOCK_HOPS = 4  # passes the NATs of a home and its provider, and dies before the other end's; guess
 CONNECTION_ID_BYTES = 8  # ours are all of this length, so a short header can be routed without state
 CONNECTION_ID_BYTES_MAX = 20  # RFC 9000 section 17.2
 DATAGRAM_OVERHEAD_BYTES = 32  # flags 1, connection id 8, packet number 4, tag 16, frame type 1, length 2
@@ -29,6 +31,7 @@ class QuicLimits:
     (RFC 4787 asks for 120): then nobody reaches us until we speak, and a new handshake costs more than many pings. The
     5 s between are for pings that are lost."""
     answer_s: float = 8.0  # a sent packet that nothing answered for this long means a dead link; guess
+    knock_s: float = 10.0  # after a knock, for which an ICMP "unreachable" from there ends no dial
     probe_s: float = 3.0  # the same after `network_changed`; guess
     unsent_bytes_max: int = 1 << 20  # 1 MiB keeps a 1 GB/s loop busy for a millisecond
     datagrams_unsent_max: int = 256  # oldest are dropped: late real-time data is worth less than fresh data

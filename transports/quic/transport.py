@@ -130,6 +130,19 @@ class QuicTransport:
             for link in list(endpoint.links):
                 link.heed(self._limits)
 
+    def knock(self, address: str) -> None:
+        """From the socket that `dial` would use. The datagram is one byte, and dies on its way where the system lets us
+        say so: it opens our NAT, and wakes no firewall at the other end.
+        """
+        where = parse_address(address)
+        if self._closed or where.ip is None or where.port == 0 or where.zone:
+            return
+        if where.ip.version == 4:
+            family, remote = socket.AF_INET, (where.host, where.port)
+        else:
+            family, remote = socket.AF_INET6, (where.host, where.port, 0, 0)
+        self._endpoint_for(family, where.host).knock(remote)
+
     async def close(self) -> None:
         self._closed = True
         for endpoint in self._endpoints:

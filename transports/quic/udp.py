@@ -42,6 +42,7 @@ IP4_HEADERS, IP6_HEADERS = 28, 48
 SEGMENT = struct.Struct("=H")
 ERROR_NUMBER = struct.Struct("=I")  # the head of struct sock_extended_err
 GRO_SIZE = struct.Struct("=i")
+HOPS = struct.Struct("=i")
 
 
 class Row(NamedTuple):
@@ -97,6 +98,20 @@ class UdpSocket:
             return
         for row in self._rows(flight, adapts=adapts):
             self._send_row(row)
+
+    def send_near(self, data: bytes, address: NetworkAddress, *, hops: int) -> None:
+        """One datagram that routers let pass so many times. Elsewhere than on Linux it goes all the way."""
+        limit = (
+            (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT) if self._six else (socket.IPPROTO_IP, socket.IP_TTL)
+        )
+        ancillary = [(*limit, HOPS.pack(hops))] if sys.platform == "linux" else []
+        for _ in range(2):  # the first call may report the fate of an earlier one, and send nothing
+            try:
+                self._sock.sendmsg([data], ancillary, 0, address)
+            except OSError as error:  # also a full buffer: it may as well have been lost
+                self._count(_word(error), 1)
+            else:
+                return
 
     def _rows(self, flight: Flight, *, adapts: bool) -> Iterator[Row]:
         datagrams: list[bytes] = []

@@ -23,6 +23,7 @@ listen = ["quic://0.0.0.0:0", "quic://[::]:0"]  # port 0: the last one used here
 peers = []               # invites or addresses that are always tried
 mdns = true              # find nodes on this network, and be found
 quic_engine = "auto"     # or "qh3", "aioquic"
+port_mapping = false     # ask the router to forward our port to us (UPnP)
 # metered = true         # bytes cost money here; left out, it is judged by the kind of interface
 censored = false         # prefer links that look like ordinary HTTPS
 
@@ -31,6 +32,21 @@ expires_s = 604800       # an undelivered message is given up after this: 7 days
 keep_s = 31536000        # a year
 keep_count = 100000
 read_receipts = true
+
+[relay]
+for = "everyone"         # whose traffic goes through this node; or "contacts", or "nobody"
+bytes_per_s = 8388608    # of others' traffic in all; less on a battery
+
+[courier]                # sealed messages of and for people who are away, carried by whoever may meet them
+carry = "everyone"       # for whom this node carries; or "contacts", or "nobody"
+quota_bytes = 16777216   # of others' sealed messages, on disk
+giver_bytes = 2097152    # of these, handed over by one neighbour
+copies = 8               # of each sealed message of ours
+after_s = 30             # a peer that can't be reached for so long is also written to by courier
+
+[directory]              # being found by whoever knows this node's id
+listed = true            # by everybody, where visibility is "everyone"; else by friends of friends
+paths = 3                # disjoint ones of each search: more of them bear more liars, and ask more nodes
 
 [quotas]                 # at each, the newest is refused and its sender tries again; nothing kept is thrown away
 strangers = 64           # who may have something in the request box at a time; 0: nobody

@@ -8,7 +8,7 @@ import click
 
 from meshnode.cli.asking import ask, data_dir
 from meshnode.cli.base import MeshGroup, invocation
-from meshnode.cli.show import clean, json_line
+from meshnode.cli.show import clean, json_line, local_time
 from protocols.ids import node_id_text, short_id
 
 IDENTITY = '{"node_id", "short", "name", "fingerprint"}'
@@ -79,6 +79,23 @@ def restore(phrase_file: TextIO, passphrase_file: Path | None, *, force: bool) -
     node = restore_identity(data_dir(), phrase, read_passphrase(passphrase_file), force=force)
     answer = {"node_id": node_id_text(node), "short": short_id(node)}
     click.echo(json_line(answer) if invocation().as_json else f"restored {answer['node_id']}")
+
+
+@command.command(
+    "rotate-prekeys",
+    examples=["meshctl id rotate-prekeys"],
+    shape='{"id", "made_at", "expires_at", "kept", "hybrid"}',
+)
+def rotate_prekeys() -> None:
+    """Give others a new key to seal messages to while this node is away.
+
+    A running node does so each week by itself. The older keys stay until nothing sealed to them can be under way.
+    """
+    made = ask(lambda node: node.rotate_prekeys())
+    if invocation().as_json:
+        click.echo(json_line(made))
+        return
+    click.echo(f"new prekey {made.id}, for others to seal to until {local_time(made.expires_at)}")
 
 
 @command.command(examples=["meshctl id revoke > revocation.txt"], shape='{"revocation"}')

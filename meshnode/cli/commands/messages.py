@@ -20,7 +20,8 @@ FROM_THE_FIRST = ""  # as `since`
         "meshctl --json messages --follow | jq -r .text",
     ],
     shape='JSON lines of {"message_id", "from", "to", "text", "at", "direction": "in|out",\n'
-    ' "state": "queued|sent|delivered|read|expired", "from_name", "to_name", "trace", "request"}',
+    ' "state": "queued|sent|delivered|read|expired", "from_name", "to_name", "trace", "request",\n'
+    ' "couriers"}',
 )
 @click.option("--with", "peer", metavar="PEER", shell_complete=anybody, help="Only to and from this one.")
 @click.option("--since", metavar="ID", help="Only what came after this message.")
@@ -63,6 +64,10 @@ def _show(message: Message) -> None:
     incoming = message.direction == "in"
     who = message.from_name or message.sender[:8] if incoming else message.to_name or message.to[:8]
     whither = f"{clean(who)} >" if incoming else f"> {clean(who)}"
-    state = ("  (request)" if message.request else "") if incoming else f"  ({message.state})"
+    state = ("  (request)" if message.request else "") if incoming else f"  ({_state(message)})"
     text = "\n    ".join(clean(line) for line in message.text.splitlines())
     click.echo(f"{local_time(message.at)}  {whither}  {text}{state}")
+
+
+def _state(message: Message) -> str:
+    return f"{message.state}, carried by {message.couriers}" if message.couriers else message.state

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import lru_cache
 from random import Random
 from typing import TypeVar
 
-from meshnode.ports import Emit
+from meshnode.ports import Couriers, Emit
 from meshnode.services.messages.age import Age
 from meshnode.services.messages.inbox import Inbox
 from meshnode.services.messages.limits import ID_TEXTS_MAX, NODE_TEXTS_MAX
@@ -34,6 +34,7 @@ class Desk:
         self.bell = asyncio.Event()  # rings when the background loop must look at its times again
         self.ready = asyncio.Event()  # furnished, and running
         self.crew: asyncio.TaskGroup | None = None
+        self.couriers: Couriers | None = None  # None: everything goes directly
         self.id_text = lru_cache(ID_TEXTS_MAX)(message_id_text)
         self.node_text = lru_cache(NODE_TEXTS_MAX)(node_id_text)
         self.last_place = 0  # of all that was stored before this run
@@ -62,6 +63,11 @@ class Desk:
         if due_ns < self.sweep_due_ns:
             self.sweep_due_ns = due_ns
             self.bell.set()
+
+    def over(self, messages: Sequence[MessageId]) -> None:
+        """Delivered or given up: nobody need carry them."""
+        if self.couriers is not None:
+            self.couriers.over(messages)
 
     async def whole(self, work: Awaitable[T]) -> T:
         """To its end, even where its caller goes away in between: disk and memory then still agree."""

@@ -44,6 +44,14 @@ LIST_MAX = 1_000  # messages in one answer, and ids in one command
 SEND_MANY_MAX = 256  # messages in one commit of ours; the loop stands still for some 10 ms meanwhile
 WAITERS_MAX = 1_024  # callers that wait for a state at the same time; one more is refused
 
+# Couriers.
+CARRY_ROWS_MAX = 256  # read at a time, of one peer that is away
+CARRY_BATCH_MAX = 64  # messages in one sealed object: the later ones need not wait for the earlier
+CARRY_LIFE_MS_MIN = 1_200_000  # 20 minutes: an object's end is cut to ten
+GATHER_NS = 1_000_000_000  # what is written in one go is sealed in one go
+CARRY_AGAIN_NS = 60_000_000_000  # after the courier had no room
+AWAY_MAX = 4_096  # peers of whom we know since when they are away; for others it is since our start
+
 # Upkeep.
 SETTLE_NS = 600_000_000_000  # 10 minutes after a start a clock that is set over the network has been set
 OFF_MS_MAX = (

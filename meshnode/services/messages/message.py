@@ -42,6 +42,7 @@ class StoredMessage:
     reply_to: MessageId | None = None
     reason: str = ""  # why it was given up
     requested: bool = False  # a stranger's, in the request box
+    couriers: int = 0  # neighbours who carry it sealed, while it is queued
 
     def as_dict(self, node_text: Callable[[NodeId], str] = node_id_text) -> Mapping[str, object]:
         """As the control API shows it. `node_text`: one that remembers, for whoever asks of many."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Literal
 
 from meshnode.ports import IncomingCall, Standings
 from meshnode.services.messages.desk import Desk
@@ -54,6 +55,22 @@ class Receiver:
             desk.counts[error.reason] += 1
             raise
         raise RefusedError("unknown_method", f"the messages service has {DELIVER} and {RECEIPT}")
+
+    async def open_sealed(self, sender: NodeId, content: bytes) -> Literal["kept", "hopeless", "later"]:
+        """A batch that came by courier (`ports.Mail`): stored as any other of this sender."""
+        desk = self._desk
+        await desk.ready.wait()
+        try:
+            batch = decode_deliver(content)
+        except (RemoteError, RefusedError):
+            desk.counts["bad_sealed_batch"] += 1
+            return "hopeless"
+        outcomes = await desk.whole(self._deliver(sender, batch))
+        settled = [outcome for outcome in outcomes if outcome in COUNTED]
+        if len(settled) < len(batch):
+            return "later"
+        desk.counts["by_courier"] += 1
+        return "kept" if all(outcome in KEPT for outcome in outcomes) else "hopeless"
 
     async def _deliver(self, peer: NodeId, batch: list[WireMessage]) -> list[str]:
         if self._standings.is_blocked(peer):
@@ -110,6 +127,7 @@ class Receiver:
             raise _store_full() from None
         for place in waited:  # read means that it got there; the answer that said so was lost
             desk.outbox.went(peer, place)
+        desk.over([message for message, _ in read])
         desk.tell("message_read", peer, read)
         return OK
 

@@ -153,6 +153,7 @@ class Sender:
 
         await desk.store.write(work)
         desk.outbox.settled(peer, [*places, *(place for place, _ in reasons)])
+        desk.over([item.message.id for item in (*delivered, *(item for item, _ in hopeless))])
         desk.tell("message_delivered", peer, [(item.message.id, item.message.trace) for item in delivered])
         for item, reason in hopeless:
             desk.counts[f"given_up_{reason}"] += 1

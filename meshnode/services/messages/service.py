@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Literal
 
-from meshnode.ports import Emit, Presence, Rpc, Standings
+from meshnode.ports import Couriers, Emit, Presence, Rpc, Standings
 from meshnode.services.messages.desk import Desk
+from meshnode.services.messages.entrusting import Entruster
 from meshnode.services.messages.frames import SERVICE
 from meshnode.services.messages.limits import LIST_MAX, SEND_MANY_MAX
 from meshnode.services.messages.message import (
@@ -52,17 +54,25 @@ class MessagesService:
         settings: MessageSettings,
         quotas: QuotaSettings,
         on_request: Callable[[NodeId], None],
+        carry_after_s: int = 0,
     ) -> None:
-        """`on_request`: something from this stranger waits in the request box."""
+        """`on_request`: something from this stranger waits in the request box. `carry_after_s`: how long a peer is
+        away before its messages go to couriers too, once there are some (`use_couriers`).
+        """
         self._presence, self._standings, self._settings = presence, standings, settings
         self._desk = Desk(me, store, emit, clock, die, quotas)
         self._requests = Requests(self._desk)
         self._sender = Sender(self._desk, rpc, presence)
-        self._writer = Writer(self._desk, presence, standings, entropy, self._sender.kick)
+        self._entruster = Entruster(self._desk, presence, after_ns=carry_after_s * NS_PER_S)
+        self._writer = Writer(self._desk, presence, standings, entropy, self._queued)
         self._receiver = Receiver(self._desk, standings, self._requests, on_request)
         self._upkeep = Upkeep(self._desk, settings)
         rpc.register(SERVICE, self._receiver.handle)
         presence.watch(self._sender.watched)
+        presence.watch(self._entruster.watched)
+
+    def use_couriers(self, couriers: Couriers) -> None:
+        self._desk.couriers = couriers
 
     async def run(self) -> None:
         """Serve until cancelled. Raises StoreError when the store can't be read at the start."""
@@ -70,6 +80,7 @@ class MessagesService:
         desk.furnish(await desk.store.read(load_start))
         for peer in desk.outbox.peers_waiting():
             self._presence.want(peer)
+        self._entruster.begin()
         try:
             async with asyncio.TaskGroup() as crew:
                 desk.crew = crew
@@ -84,6 +95,7 @@ class MessagesService:
             desk.bell.clear()
             await self._upkeep.sweep_if_due()
             self._sender.kick_all()
+            await self._entruster.go()
             try:
                 async with asyncio.timeout(self._delay_s()):
                     await desk.bell.wait()
@@ -200,6 +212,18 @@ class MessagesService:
                 self._sender.kick(peer)
         return len(senders)
 
+    # -- by courier (ports.Mail) ------------------------------------------------------------------------------
+
+    async def arrived(self, sender: NodeId, content: bytes) -> Literal["kept", "hopeless", "later"]:
+        return await self._receiver.open_sealed(sender, content)
+
+    async def brought(self, to: NodeId, messages: Sequence[MessageId]) -> None:
+        await self._desk.ready.wait()
+        await self._desk.whole(self._entruster.brought(to, messages))
+
+    def lapsed(self, to: NodeId) -> None:
+        self._entruster.begin_anew(to)
+
     # -- the request box --------------------------------------------------------------------------------------
 
     async def requests(self) -> list[RequestView]:
@@ -225,15 +249,25 @@ class MessagesService:
 
     def _delay_s(self) -> float:
         due_ns = self._desk.sweep_due_ns
-        if (rest_ns := self._sender.next_due()) is not None:
-            due_ns = min(due_ns, rest_ns)
+        for rest_ns in (self._sender.next_due(), self._entruster.next_due()):
+            due_ns = due_ns if rest_ns is None else min(due_ns, rest_ns)
         return max(0, due_ns - self._desk.now_ns()) / NS_PER_S
+
+    def _queued(self, peer: NodeId) -> None:
+        """Something new waits for it."""
+        self._sender.kick(peer)
+        self._entruster.note(peer)
 
     def _as_known(self, message: StoredMessage) -> StoredMessage:
         """The disk doesn't know what is on its way at this moment."""
-        if message.state == "queued" and self._desk.outbox.was_sent(message.message_id):
+        if message.state != "queued":
+            return message
+        if self._desk.outbox.was_sent(message.message_id):
             return replace(message, state="sent")
-        return message
+        couriers = (
+            None if self._desk.couriers is None else self._desk.couriers.couriers_of(message.message_id)
+        )
+        return replace(message, couriers=couriers) if couriers else message
 
 
 def _unknown(message_id: MessageId) -> RefusedError:

@@ -64,6 +64,34 @@ def mark_read_by_peer(
     return read, [place for (place,) in waited]
 
 
+def mark_brought(
+    connection: sqlite3.Connection, peer: NodeId, ids: Sequence[MessageId]
+) -> tuple[list[tuple[MessageId, bytes]], list[int]]:
+    """Delivered by courier: (id, trace) of those that are newly so; places of those that waited until now."""
+    which, values = f"id IN ({marks(ids)}) AND peer = ?", (*ids, peer)
+    waited = connection.execute(
+        f"SELECT place FROM messages WHERE {which} AND {OUT_QUEUED}", values
+    ).fetchall()
+    brought = connection.execute(
+        f"UPDATE messages SET state = {DELIVERED}, reason = '' WHERE {which} AND outgoing = 1 "
+        f"AND state IN ({QUEUED}, {EXPIRED}) RETURNING id, trace",
+        values,
+    ).fetchall()
+    return brought, [place for (place,) in waited]
+
+
+def read_waiting(
+    connection: sqlite3.Connection, peer: NodeId, after: int, age_ms: int, *, rows_max: int
+) -> list[tuple[Item, int]]:
+    """The next ones in order, each with how long it has left, in ms."""
+    found = connection.execute(
+        f"SELECT {ITEM}, coalesce(ends_ms, born_ms + ttl_ms) - ? FROM messages "
+        f"WHERE {OUT_QUEUED} AND peer = ? AND place > ? ORDER BY place LIMIT ?",
+        (age_ms, peer, after, rows_max),
+    )
+    return [(item(row[:-1]), row[-1]) for row in found]
+
+
 def receipts_owed(
     connection: sqlite3.Connection, peer: NodeId, *, rows_max: int
 ) -> list[tuple[int, MessageId]]:

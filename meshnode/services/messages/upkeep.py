@@ -98,6 +98,7 @@ class Upkeep:
     def _tell(self, swept: Swept) -> None:
         desk = self._desk
         desk.inbox.went(swept.retired.contact_bytes, tombstones=swept.retired.tombstones)
+        desk.over([message for _, _, message, _ in swept.expired])
         for place, peer, message, trace in swept.expired:
             desk.outbox.went(peer, place)
             desk.tell("message_expired", peer, [(message, trace)], reason="expired")

@@ -180,6 +180,12 @@ class ContactBook:
             return
         self._raise_trust(peer, Trust.MET)
 
+    def forget_idle(self, node: NodeId) -> None:
+        """A stranger that waits for nothing; anybody else stays."""
+        peer = self._peers.get(node)
+        if peer is not None and _is_idle_stranger(peer):
+            self._drop(peer)
+
     def drop_request(self, node: NodeId) -> None:
         """The owner declined what waited in the request box; the peer may ask again."""
         peer = self._peers.get(node)

@@ -103,6 +103,26 @@ class PeersService:
         """False only where its record says that it can't, and it never did."""
         return self._desk.book.may_speak_hybrid(peer)
 
+    def record(self, peer: NodeId) -> bytes:
+        """The newest record it signed; b"" where none was seen."""
+        known = self._desk.book.get(peer)
+        return known.record if known else b""
+
+    def heard_of(self, record: NodeRecord, raw: bytes) -> bool:
+        """A verified record that somebody else brought. True: of a contact, and newer than what was known."""
+        book = self._desk.book
+        before = book.get(record.node)
+        if before is None or not book.is_contact(record.node) or record.sequence <= before.sequence:
+            return False
+        self._desk.tell(book.learn(record, raw, now_s=self._desk.now_s()))
+        self._desk.bell.set()
+        return True
+
+    def passed_by(self, peer: NodeId) -> None:
+        """A stranger with whom we had to do for a moment only: it is forgotten, unless it waits for something."""
+        self._desk.book.forget_idle(peer)
+        self._desk.bell.set()
+
     def seen_hybrid(self, peer: NodeId) -> bool:
         known = self._desk.book.get(peer)
         return known is not None and known.hybrid_seen

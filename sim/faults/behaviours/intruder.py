@@ -37,6 +37,7 @@ class Intruder:
             kem=None,
             entropy=entropy,
             dice=spot.village.dice.of(f"intruder/{name}/{spot.number}"),
+            wall_ms=lambda: spot.village.timeline.now_ns // NS_PER_MS,
         )
         self.links: dict[int, SimLink] = {}
         self._numbers: dict[SimLink, int] = {}

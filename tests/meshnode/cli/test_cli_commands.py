@@ -36,6 +36,11 @@ JSON_COMMANDS = {
     "policy explain bob --size 2M --class bulk --battery 15 --discharging --metered --censored": [
         *("transport", "link", "reason", "considered")
     ],
+    "map": ["me", "landmark", "nodes", "edges", "left_out"],
+    "map --deep": ["me", "landmark", "nodes", "edges", "left_out"],
+    "trace bob": ["peer", "name", "end", "hops", "took_ms", "steps"],
+    "net stats": ["passed", "neighbours", "relayed_for", "relays_for", "destinations", "routing_bytes"],
+    "trust why bob": ["key", "node_id", "short", "name", "contact", "present", "standing", "figures"],
     "stop": ["stopping"],
     "version": ["version"],
     "config path": ["path"],
@@ -43,6 +48,8 @@ JSON_COMMANDS = {
     "completion bash": ["shell", "script"],
 }
 JSON_LISTS = [
+    "trust",
+    "trust list",
     "peers",
     "peers list",
     "peers requests",

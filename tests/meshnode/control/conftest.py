@@ -10,7 +10,19 @@ from typing import ClassVar, TypeVar
 import pytest
 
 from meshnode.client import MeshClient
-from meshnode.control import Backend, ControlLimits, ControlServer, EventHub, Sample, shapes
+from meshnode.control import (
+    Backend,
+    ControlLimits,
+    ControlServer,
+    EventHub,
+    Sample,
+    broadcast_shapes,
+    courier_shapes,
+    directory_shapes,
+    mesh_shapes,
+    reach_shapes,
+    shapes,
+)
 from meshnode.control.http import HttpLimits
 from protocols.errors import RefusedError
 
@@ -42,7 +54,11 @@ class SmallNode:
         self.fault: Exception | None = None
         self.asked: list[object] = []
         self.stored: list[shapes.Message] = []
+        self.news: list[broadcast_shapes.BroadcastInfo] = []
         self.healthy = True
+        self.alone = False  # the map shows nobody; else bob
+        self.ties: dict[str, mesh_shapes.Ties] = {}  # by NodeId
+        self.trace: mesh_shapes.TraceInfo | None = None
         self.stopped = asyncio.Event()
 
     def _heard(self, request: object) -> None:
@@ -203,6 +219,107 @@ class SmallNode:
         place = ids.index(request.since) + 1 if request.since else 0
         return self.stored[place : place + request.limit]
 
+    def tell(
+        self, text: str, *, ours: bool = False, stranger: bool = False, emergency: bool = False
+    ) -> broadcast_shapes.BroadcastInfo:
+        one = broadcast_shapes.BroadcastInfo(
+            broadcast_id=f"b{len(self.news) + 1}",
+            source=ME if ours else BOB,
+            from_name="me" if ours else "bob",
+            text=text,
+            at=NOW,
+            expires_at=NOW,
+            emergency=emergency,
+            hops=0,
+            ours=ours,
+            stranger=stranger,
+        )
+        self.news.append(one)
+        self.events.emit(
+            "broadcast_sent" if ours else "broadcast_received", {"broadcast_id": one.broadcast_id}
+        )
+        return one
+
+    async def send_broadcast(self, request: broadcast_shapes.SendBroadcast) -> broadcast_shapes.BroadcastInfo:
+        self._heard(request)
+        return self.tell(request.text, ours=True, emergency=request.emergency)
+
+    async def broadcasts(
+        self, request: broadcast_shapes.ListBroadcasts
+    ) -> list[broadcast_shapes.BroadcastInfo]:
+        self._heard(request)
+        if request.since is None:
+            return self.news[-request.limit :]
+        ids = [one.broadcast_id for one in self.news]
+        place = ids.index(request.since) + 1 if request.since else 0
+        return self.news[place : place + request.limit]
+
+    async def find(self, request: directory_shapes.FindPeer) -> directory_shapes.FoundPeer:
+        self._heard(request)
+        return directory_shapes.FoundPeer(
+            node_id=BOB,
+            short=BOB[:8],
+            name="bob",
+            found=True,
+            addresses=["quic://192.0.2.1:7420"],
+            signed_at=NOW,
+            expires_at=NOW,
+            replicas=6,
+            older=1,
+            paths=3,
+            paths_found=3,
+            asked=16,
+            failed=2,
+            steps=5,
+        )
+
+    async def directory_status(self) -> directory_shapes.DirectoryStatus:
+        return directory_shapes.DirectoryStatus(
+            listed=True,
+            nodes=54,
+            buckets={"255": 20, "254": 20, "253": 14},
+            waiting=3,
+            records=40,
+            copies=2,
+            holdings=5,
+            away=1,
+            lines=4,
+            wards=1,
+            gateways=[BOB],
+            replicas=20,
+            published_at=NOW,
+            counts={"lookups": 3, "questions": 40, "questions_failed": 2},
+        )
+
+    async def publish_record(self) -> directory_shapes.Published:
+        return directory_shapes.Published(replicas=20)
+
+    async def holders(self, request: directory_shapes.AskHolders) -> list[directory_shapes.HolderInfo]:
+        self._heard(request)
+        return [directory_shapes.HolderInfo(node_id=BOB, short=BOB[:8], name="bob", expires_at=NOW)]
+
+    async def courier_status(self) -> courier_shapes.CourierStatus:
+        under_way = courier_shapes.UnderWay(to=BOB, to_name="bob", messages=2, couriers=3, expires_at=NOW)
+        return courier_shapes.CourierStatus(
+            carry="everyone",
+            carried=1,
+            carried_bytes=1_722,
+            quota_bytes=16 << 20,
+            own=1,
+            under_way=[under_way],
+            people=2,
+            notes=0,
+            prekey=self._prekey(),
+            counts={"taken": 1},
+        )
+
+    async def rotate_prekeys(self) -> courier_shapes.Prekey:
+        return self._prekey()
+
+    @staticmethod
+    def _prekey() -> courier_shapes.Prekey:
+        return courier_shapes.Prekey(id="0a" * 8, made_at=NOW, expires_at=NOW, kept=2, hybrid=True)
+
     async def mark_read(self, request: shapes.MarkRead) -> shapes.Marked:
         self._heard(request)
         return shapes.Marked(marked=len(request.message_ids))
@@ -217,6 +334,137 @@ class SmallNode:
         self._heard(request)
         considered = [shapes.Considered(transport="quic", score=90.0, why="fast")]
         return shapes.PolicyAnswer(transport="quic", link="quic#1", reason="fastest", considered=considered)
+
+    def _named(self) -> dict[str, str]:
+        return {"key": "k" * 20, "node_id": BOB, "short": BOB[:8], "name": "bob"}
+
+    async def mesh_map(self) -> mesh_shapes.MeshMap:
+        link = shapes.LinkInfo(
+            transport="quic", address="quic://10.0.0.2:7", rtt_ms=1.5, up_s=2.0, bytes_in=3, bytes_out=4
+        )
+        bob = mesh_shapes.MapNode(
+            **self._named(),
+            neighbour=True,
+            contact=True,
+            landmark=False,
+            cost=17,
+            hops=1,
+            via="",
+            others=[],
+            links=[link],
+            standing=self._standing(),
+        )
+        return mesh_shapes.MeshMap(
+            key="m" * 20,
+            node_id=ME,
+            short=ME[:8],
+            name="me",
+            is_landmark=False,
+            landmark="",
+            nodes=[] if self.alone else [bob],
+            left_out=0,
+        )
+
+    def _standing(self) -> mesh_shapes.StandingInfo:
+        return mesh_shapes.StandingInfo(
+            score=0.5, place="last", cost_factor=8.0, reasons=["answers came back from 3 of 40 flows"]
+        )
+
+    async def mesh_ties(self, request: mesh_shapes.AskTies) -> mesh_shapes.Ties:
+        self._heard(request)
+        if (told := self.ties.get(request.peer)) is not None:
+            return told
+        return mesh_shapes.Ties(key="k" * 20, ties=[], left_out=0)
+
+    async def trace_peer(self, request: mesh_shapes.TracePeer) -> mesh_shapes.TraceInfo:
+        self._heard(request)
+        if self.trace is not None:
+            return self.trace
+        step = mesh_shapes.TraceStep(
+            **self._named(),
+            reason="arrived",
+            cost=0,
+            transport="",
+            next="",
+            next_name="",
+            hop_ms=None,
+            end="arrived",
+        )
+        return mesh_shapes.TraceInfo(peer=BOB, name="bob", end="arrived", hops=0, took_ms=1.5, steps=[step])
+
+    async def trace_message(self, request: mesh_shapes.TraceMessage) -> mesh_shapes.MessageTrace:
+        self._heard(request)
+        if request.message_id not in [message.message_id for message in self.stored]:
+            raise RefusedError("unknown_message", "no such message here")
+        message = next(each for each in self.stored if each.message_id == request.message_id)
+        way = mesh_shapes.Way(over="link", reason="only_choice", link="quic://10.0.0.2:7", transport="quic")
+        happening = mesh_shapes.Happening(at=NOW, kind="message_sent", way=way)
+        return mesh_shapes.MessageTrace(
+            message=message, happened=[happening], now=way, connected=True, decision=None
+        )
+
+    async def net_stats(self) -> mesh_shapes.NetStats:
+        passed = mesh_shapes.PassedInfo(
+            frames_in=1,
+            frames_out=2,
+            bytes_in=300,
+            bytes_out=4_000,
+            control_bytes_out=40,
+            control_share=0.01,
+            relayed_frames=5,
+            relayed_bytes=600,
+            duplicates=7,
+            queued_frames=8,
+            queued_bytes=900,
+            dropped={"no_route": 2},
+        )
+        bob = mesh_shapes.NeighbourStats(
+            **self._named(), cost=17, place="full", transports=["quic"], passed=passed
+        )
+        return mesh_shapes.NetStats(
+            passed=passed,
+            neighbours=[bob],
+            relayed_for=[mesh_shapes.RelayedForInfo(**self._named(), frames=5, bytes=600)],
+            relays_for="everyone",
+            destinations=1,
+            routing_bytes=2_048,
+            is_landmark=False,
+            landmark="k" * 20,
+        )
+
+    async def reach(self) -> reach_shapes.ReachInfo:
+        self._heard(None)
+        meeting = reach_shapes.ReachMeeting(
+            node_id=BOB, name="bob", state="failed", reason="nobody answers", tries=2, again_in_s=61.0
+        )
+        done = reach_shapes.ReachMeeting(
+            node_id=BOB, name="bob's phone", state="direct", reason="", tries=0, again_in_s=None
+        )
+        way = reach_shapes.ReachWay(
+            version=4, kind="mapped", address="quic://45.0.1.10:20000", reason="2 of 2 peers agree"
+        )
+        nowhere = reach_shapes.ReachWay(version=6, kind="unknown", address=None, reason="nobody told")
+        return reach_shapes.ReachInfo(
+            listening=["quic://192.168.1.2:7420"],
+            ways=[way, nowhere],
+            observers=2,
+            published=[],
+            port_mapping="off",
+            meetings=[meeting, done],
+        )
+
+    async def trust(self) -> list[mesh_shapes.TrustInfo]:
+        return [await self.trust_why(shapes.PeerQuery(peer="bob"))]
+
+    async def trust_why(self, request: shapes.PeerQuery) -> mesh_shapes.TrustInfo:
+        self._heard(request)
+        return mesh_shapes.TrustInfo(
+            **self._named(),
+            contact=True,
+            present=True,
+            standing=self._standing(),
+            figures={"flows": 40.0, "answered": 3.0},
+        )
 
 
 def is_a_backend(node: SmallNode) -> Backend:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meshnode.client import ControlError, MeshClient, NoDaemonError, batches
-from meshnode.control import Backend, shapes
+from meshnode.control import Backend, broadcast_shapes, shapes
 from meshnode.control.routes import ROUTES
 from protocols.errors import LinkError, RefusedError, RemoteError, SettingsError, StoreError
 
@@ -45,10 +45,26 @@ CALLS: dict[str, Callable[[MeshClient], Awaitable[object]]] = {
     "send_many": lambda node: node.send_many([ONE, TWO], wait="sent", timeout_s=3),
     "messages": lambda node: node.messages(peer="bob", limit=5),
     "mark_read": lambda node: node.mark_read(["m1", "m2"]),
+    "find": lambda node: node.find("bob"),
+    "directory_status": lambda node: node.directory_status(),
+    "publish_record": lambda node: node.publish_record(),
+    "holders": lambda node: node.holders("0a" * 32),
+    "courier_status": lambda node: node.courier_status(),
+    "rotate_prekeys": lambda node: node.rotate_prekeys(),
+    "send_broadcast": lambda node: node.send_broadcast("fire ✓", hops=2, emergency=True, expires_s=60),
+    "broadcasts": lambda node: node.broadcasts(since="", limit=5),
     "ping": lambda node: node.ping("bob", count=2),
     "explain_policy": lambda node: node.explain_policy(
         shapes.ExplainPolicy(peer="bob", traffic="bulk", battery=15, discharging=True, metered=False)
     ),
+    "mesh_map": lambda node: node.mesh_map(),
+    "mesh_ties": lambda node: node.mesh_ties("bob", timeout_s=2),
+    "trace_peer": lambda node: node.trace_peer("bob", timeout_s=3),
+    "trace_message": lambda node: node.trace_message("m1"),
+    "net_stats": lambda node: node.net_stats(),
+    "reach": lambda node: node.reach(),
+    "trust": lambda node: node.trust(),
+    "trust_why": lambda node: node.trust_why("bob"),
 }
 ANSWERS = {"mark_read": int}  # the client unwraps this one
 REQUESTS = {
@@ -58,6 +74,8 @@ REQUESTS = {
     "send_many": shapes.SendMany(messages=[ONE, TWO], wait="sent", timeout_s=3),
     "forget_address": shapes.ForgetAddress(address="quic://10.0.0.2:7"),
     "messages": shapes.ListMessages(peer="bob", limit=5),
+    "send_broadcast": broadcast_shapes.SendBroadcast(text="fire ✓", hops=2, emergency=True, expires_s=60),
+    "broadcasts": broadcast_shapes.ListBroadcasts(since="", limit=5),
     "explain_policy": shapes.ExplainPolicy(
         peer="bob", traffic="bulk", battery=15, discharging=True, metered=False
     ),
@@ -65,7 +83,10 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("operation", [route.operation for route in ROUTES])
-async def test_an_operation_goes_to_the_backend_and_back(client: MeshClient, operation: str) -> None:
+async def test_an_operation_goes_to_the_backend_and_back(
+    client: MeshClient, node: Any, operation: str
+) -> None:
+    node.store("hi")
     answer = await CALLS[operation](client)
     wanted = ANSWERS.get(operation) or next(route.answer for route in ROUTES if route.operation == operation)
     assert isinstance(answer, typing.get_origin(wanted) or wanted)

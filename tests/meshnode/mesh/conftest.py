@@ -1,4 +1,4 @@
-"""Two or more cores in virtual time on a heap, joined by wires that may lose datagrams or be cut."""
+"""Two or more cores in virtual time on a heap, joined by wires that may lose datagrams, go deaf, be slow, or be cut."""
 
 import hashlib
 import heapq
@@ -19,7 +19,9 @@ from meshnode.mesh import (
     LinkDown,
     LinkReceived,
     LinkUp,
+    LinkWritable,
     Mesh,
+    Noticed,
     PeerConnected,
     PeerDisconnected,
     RpcHappened,
@@ -35,6 +37,7 @@ from transports.api import LinkStats, LinkTraits
 MS = 1_000_000
 SECOND = 1_000_000_000
 DELAY_NS = 5 * MS
+BACKLOG_BYTES_MAX = 1 << 20
 
 
 @dataclass
@@ -44,6 +47,22 @@ class Wire:
     ends: dict["Node", int]
     traits: LinkTraits
     up: bool = True
+    delay_ns: int = DELAY_NS
+    bytes_per_s: int | None = None  # each way; None: all at once
+    deaf: set["Node"] = field(
+        default_factory=set["Node"]
+    )  # nothing that these send arrives, and nobody is told
+    free_ns: dict["Node", int] = field(default_factory=dict["Node", int])  # when all that they sent has left
+    unsent: dict["Node", int] = field(
+        default_factory=dict["Node", int]
+    )  # bytes of the reliable lane, of these
+    sent: int = 0  # bytes, both ways
+
+    def go_deaf(self) -> None:
+        self.deaf = set(self.ends)
+
+    def hear_again(self) -> None:
+        self.deaf = set()
 
     def other(self, node: "Node") -> "Node":
         return next(end for end in self.ends if end is not node)
@@ -59,6 +78,8 @@ class Node:
         self.happened: list[Effect] = []
         self.received: list[bytes] = []  # messages of calls that came in, in order
         self.answers: list[bytes] = []
+        self.heard_ns: list[int] = []  # when each of `received` came
+        self.noticed: list[Noticed] = []
         self.wires: dict[int, Wire] = {}
         self.visible = visible
         self.trusting = True  # whoever comes is a contact
@@ -89,6 +110,7 @@ class Node:
             kem=None,
             entropy=die.randbytes,
             dice=lambda concern: Random(f"{self.name}/{concern}"),
+            wall_ms=lambda: self.world.now_ns // 1_000_000,
         )
         self.mesh.facts = self
         self.up = True
@@ -168,6 +190,8 @@ class Node:
                     self.answer(effect.channel, effect)
                 case PeerConnected() | PeerDisconnected() | ChannelClosed():
                     self.happened.append(effect)
+                case Noticed():
+                    self.noticed.append(effect)
                 case _:
                     pass
         self.world.arm(self)
@@ -178,11 +202,14 @@ class Node:
         match event:
             case CallReceived():
                 self.received.append(event.body)
+                self.heard_ns.append(self.world.now_ns)
             case MessagesReceived():
                 into = (
                     self.received if (event.call_id % 2 == 0) != channel.session.initiator else self.answers
                 )
                 into.extend(event.messages)
+                if into is self.received:
+                    self.heard_ns += [self.world.now_ns] * len(event.messages)
                 channel.rpc.took(
                     event.call_id, messages=len(event.messages), nbytes=sum(map(len, event.messages))
                 )
@@ -252,8 +279,20 @@ class Air:
 
         self.at(self.now_ns + DELAY_NS, arrive)
 
-    def join(self, caller: Node, callee: Node, target: NodeId | str | None, address: str) -> Wire:
-        wire = Wire({caller: next(self.links), callee: next(self.links)}, self.traits)
+    def join(
+        self,
+        caller: Node,
+        callee: Node,
+        target: NodeId | str | None,
+        address: str,
+        *,
+        traits: LinkTraits | None = None,
+        delay_ns: int = DELAY_NS,
+        bytes_per_s: int | None = None,
+    ) -> Wire:
+        """A link of its own kind; `rtt_ns` is known to both ends, as transports know it."""
+        numbers = {caller: next(self.links), callee: next(self.links)}
+        wire = Wire(numbers, traits or self.traits, delay_ns=delay_ns, bytes_per_s=bytes_per_s)
         for node in (caller, callee):
             node.wires[wire.ends[node]] = wire
         for node, dialled in ((caller, True), (callee, False)):
@@ -265,9 +304,9 @@ class Air:
                     binding=hashlib.sha256(repr(sorted(wire.ends.values())).encode()).digest(),
                     address=address if dialled else f"memory://{caller.name}-out",
                     target=target if dialled else None,
-                    stats=LinkStats(),
-                    backlog=lambda: 0,
-                    backlog_max=1 << 20,
+                    stats=LinkStats(rtt_ns=2 * delay_ns if traits is not None else None),
+                    backlog=lambda node=node: wire.unsent.get(node, 0),
+                    backlog_max=BACKLOG_BYTES_MAX,
                 )
             )
         return wire
@@ -281,12 +320,36 @@ class Air:
         if self.middle is not None:
             kept = [self.middle(sender, frame) for frame in kept]
         receiver = wire.other(sender)
-        if kept:
-            number = wire.ends[receiver]
-            self.at(
-                self.now_ns + DELAY_NS,
-                lambda: (wire.up and receiver.handle(LinkReceived(number, kept))) or None,
-            )
+        number = wire.ends[receiver]
+        for batch in [kept] if wire.bytes_per_s is None else [[frame] for frame in kept]:
+            if not batch:
+                continue
+            left_ns = self.leave(wire, sender, batch, reliable=effect.reliable)
+            if sender not in wire.deaf:
+                self.at(
+                    left_ns + wire.delay_ns,
+                    lambda batch=batch: (wire.up and receiver.handle(LinkReceived(number, batch))) or None,
+                )
+
+    def leave(self, wire: Wire, sender: Node, batch: list[bytes], *, reliable: bool) -> int:
+        """When the last byte has: one behind the other, as fast as the wire takes them."""
+        nbytes = sum(map(len, batch))
+        wire.sent += nbytes
+        if wire.bytes_per_s is None:
+            return self.now_ns
+        start_ns = max(self.now_ns, wire.free_ns.get(sender, 0))
+        left_ns = wire.free_ns[sender] = start_ns + nbytes * SECOND // wire.bytes_per_s
+        if reliable:
+            wire.unsent[sender] = wire.unsent.get(sender, 0) + nbytes
+            self.at(left_ns, lambda: self.left(wire, sender, nbytes))
+        return left_ns
+
+    def left(self, wire: Wire, sender: Node, nbytes: int) -> None:
+        before = wire.unsent[sender]
+        wire.unsent[sender] = before - nbytes
+        half = BACKLOG_BYTES_MAX // 2
+        if wire.up and before > half >= before - nbytes:
+            sender.handle(LinkWritable(wire.ends[sender]))
 
     def cut(self, wire: Wire, told: set[Node] | None = None) -> None:
         """Both ends hear of it, except those in `told`, who know."""

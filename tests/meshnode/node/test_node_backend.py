@@ -33,8 +33,9 @@ async def test_the_status_counts_what_there_is(town: Any) -> None:
     status = await alice.tell.status()
     assert (status.peers, status.connected, status.links, status.queued, status.requests) == (2, 1, 1, 1, 0)
     assert (status.node_id, status.name, status.version) == (alice.id, "alice", __version__)
-    assert status.services == ["messages", "node", "peers"]
-    assert status.store == {"messages": "ok", "peers": "ok"}
+    assert status.services == ["courier", "directory", "mesh", "messages", "node", "peers", "reach"]
+    stores = ("broadcasts", "courier", "directory", "messages", "peers")
+    assert status.store == dict.fromkeys(stores, "ok")
     assert status.energy == "full"
     assert status.uptime_s >= 0
     assert await bob.peer(alice)
@@ -146,6 +147,9 @@ async def test_the_doctor_finds_nothing_where_all_is_well(town: Any) -> None:
         "memory_port": "ok",
         "mdns": "ok",
         "clock": "ok",
+        "store_broadcasts": "ok",
+        "store_courier": "ok",
+        "store_directory": "ok",
         "store_messages": "ok",
         "store_peers": "ok",
         "peers": "ok",

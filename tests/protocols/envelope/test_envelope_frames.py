@@ -12,11 +12,13 @@ from protocols.envelope import (
     TrafficClass,
     decode_envelope,
     header_bytes,
+    relayed,
+    via_of,
 )
 from protocols.errors import RemoteError
 from protocols.ids import UNKNOWN_NODE, NodeId
 
-ALICE, BOB = NodeId(b"a" * 32), NodeId(b"b" * 32)
+ALICE, BOB, CAROL = NodeId(b"a" * 32), NodeId(b"b" * 32), NodeId(b"c" * 32)
 ID = bytes(range(16))
 
 kinds = st.sampled_from(list(Kind))
@@ -30,7 +32,9 @@ def envelopes(draw: st.DrawFn) -> bytes:
     local = draw(st.booleans())
     hops = 1 if local else draw(st.integers(1, 255))
     header = header_bytes(draw(kinds), draw(classes), hops, draw(ids), draw(nodes), draw(nodes), local=local)
-    return header + draw(st.binary(max_size=200))
+    frame = header + draw(st.binary(max_size=200))
+    via = draw(nodes | st.just(UNKNOWN_NODE))
+    return frame if local else relayed(frame, hops_left=hops, via=via)
 
 
 def routed(payload: bytes = b"hello", *, hops: int = 7) -> bytes:
@@ -115,16 +119,35 @@ def test_a_cut_header_is_refused(data: bytes, length: int) -> None:
         assert refused(data[:length]) == "bad_envelope"
 
 
+def test_a_relay_may_say_towards_whom_it_goes_and_nothing_else_changes() -> None:
+    envelope = decode_envelope(relayed(routed(hops=7), hops_left=6, via=CAROL))
+    assert (envelope.via, envelope.hops_left) == (CAROL, 6)
+    assert envelope.payload == b"hello"
+    assert envelope.associated == decode_envelope(routed(hops=7)).associated
+
+
+def test_the_way_is_taken_off_again() -> None:
+    sent = relayed(routed(hops=7), hops_left=6, via=CAROL)
+    assert (via_of(sent), via_of(routed())) == (CAROL, None)
+    assert relayed(sent, hops_left=5, via=UNKNOWN_NODE) == routed(hops=5)
+    assert via_of(relayed(sent, hops_left=5, via=ALICE)) == ALICE
+
+
+def test_a_way_that_is_cut_short_is_refused() -> None:
+    sent = relayed(routed(b"", hops=7), hops_left=6, via=CAROL)
+    assert refused(sent[:-1]) == "bad_envelope"
+
+
 def test_an_unknown_version_is_never_guessed_at() -> None:
     assert refused(b"\x02" + routed()[1:]) == "unknown_version"
 
 
-@pytest.mark.parametrize("kind", [0, 4, 5, 255])
+@pytest.mark.parametrize("kind", [0, 4, 8, 255])
 def test_reserved_kinds_are_refused(kind: int) -> None:
     assert refused(b"\x01" + bytes([kind]) + routed()[2:]) == "bad_envelope"
 
 
-@pytest.mark.parametrize("bit", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("bit", [2, 3, 4, 5])
 def test_reserved_flag_bits_are_refused(bit: int) -> None:
     assert refused(b"\x01\x02" + bytes([1 << bit]) + routed()[3:]) == "bad_envelope"
 
@@ -135,10 +158,15 @@ def test_an_envelope_without_hops_left_should_not_have_come() -> None:
 
 def test_a_local_envelope_that_could_be_relayed_is_refused() -> None:
     assert refused(header_bytes(1, 0, 2, ID, ALICE, BOB, local=True)) == "bad_envelope"
+    towards = bytearray(local())
+    towards[2] |= 0x40
+    assert refused(bytes(towards)) == "bad_envelope"
 
 
 def test_the_largest_payload_fits_and_one_byte_more_does_not() -> None:
-    assert len(routed(bytes(PAYLOAD_BYTES_MAX))) == ENVELOPE_BYTES_MAX
+    longest = relayed(routed(bytes(PAYLOAD_BYTES_MAX)), hops_left=7, via=CAROL)
+    assert len(longest) == ENVELOPE_BYTES_MAX
+    assert len(decode_envelope(longest).payload) == PAYLOAD_BYTES_MAX
     assert len(decode_envelope(routed(bytes(PAYLOAD_BYTES_MAX))).payload) == PAYLOAD_BYTES_MAX
     assert refused(routed(bytes(PAYLOAD_BYTES_MAX + 1))) == "bad_envelope"
     assert refused(local(bytes(PAYLOAD_BYTES_MAX + 1))) == "bad_envelope"

@@ -92,7 +92,7 @@ class Pair:
 
     def pump(self) -> None:
         for side, other in ((self.left, self.right), (self.right, self.left)):
-            while self.paths and (side.connection.wants_to_send() or side.connection.lanes_with_control()):
+            while self.paths and (side.connection.wants_to_send() or side.connection.own_lanes()):
                 if not self.send_one(side, other, self._dice.choice(self.paths)):
                     break
 

@@ -320,17 +320,17 @@ def test_control_goes_first_on_its_lane_and_on_an_unbound_one_alone() -> None:
     hear(left, 0, b"\x08")
     left.send_control(1, b"bind", lane=7)
     left.send_control(2, b"free")
-    assert left.lanes_with_control() == [7]
-    record = left.next_record(Path(7, reliable=False, bytes_max=1_000, control_only=True), 0, now_ns=0)
+    assert left.own_lanes() == [7]
+    record = left.next_record(Path(7, reliable=False, bytes_max=1_000, only="control"), 0, now_ns=0)
     assert record == b"\x0a\x01\x00\x04bind"
-    assert left.lanes_with_control() == []
+    assert left.own_lanes() == []
     record = left.next_record(DATAGRAM, 1, now_ns=0)
     assert record is not None
     assert record.endswith(b"\x0a\x02\x00\x04free" + data_frame(0, 0, b"data"))
 
 
 def test_control_for_a_lane_goes_again_on_that_lane_and_is_forgotten_with_it() -> None:
-    left, unbound = initiator(), Path(7, reliable=False, bytes_max=1_000, control_only=True)
+    left, unbound = initiator(), Path(7, reliable=False, bytes_max=1_000, only="control")
     left.send_control(1, b"bind", lane=7)
     first = left.next_record(unbound, 0, now_ns=0)
     due_ns = left.next_timeout()
@@ -339,7 +339,7 @@ def test_control_for_a_lane_goes_again_on_that_lane_and_is_forgotten_with_it() -
     assert left.next_record(unbound, 1, now_ns=due_ns) == first
     left.send_control(1, b"bind", lane=7)
     left.lane_lost(7, now_ns=due_ns)
-    assert left.lanes_with_control() == []
+    assert left.own_lanes() == []
 
 
 def test_control_is_heard_and_too_many_push_out_the_oldest() -> None:

@@ -171,7 +171,7 @@ def test_an_answer_is_due_after_two_datagrams_or_sixteen_reliable_records_or_som
         assert receipts.is_due
         assert receipts.frame(receipts.frame_bytes(100), enough)[0] == ACK
         assert not receipts.is_due
-        assert not receipts.waiting
+        assert not receipts.waits_for(0)
 
 
 def test_a_hole_on_a_datagram_lane_is_answered_at_once() -> None:

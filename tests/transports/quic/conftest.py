@@ -86,11 +86,12 @@ async def middle() -> AsyncIterator[Callable[[str], Awaitable[Middle]]]:
 
 @pytest.fixture
 async def stranger() -> AsyncIterator[Any]:
-    """A bare UDP socket: `send(data, address)`, and `heard`, a queue of what comes back."""
+    """A bare UDP socket: `send(data, address)`; `heard`, a queue of what comes back; `senders`, from where."""
 
     class Stranger:
         def __init__(self) -> None:
             self.heard: asyncio.Queue[bytes] = asyncio.Queue()
+            self.senders: list[str] = []
             self.socket: Any = None
 
         def send(self, data: bytes, address: str) -> None:
@@ -101,8 +102,12 @@ async def stranger() -> AsyncIterator[Any]:
         def address(self) -> str:
             return "quic://{}:{}".format(*self.socket.get_extra_info("sockname"))
 
+        def hear(self, data: bytes, address: Any) -> None:
+            self.senders.append("quic://{}:{}".format(*address))
+            self.heard.put_nowait(data)
+
     one = Stranger()
-    one.socket = await open_ear(lambda data, _: one.heard.put_nowait(data))
+    one.socket = await open_ear(one.hear)
     yield one
     one.socket.close()
 
