@@ -71,7 +71,7 @@ async def node(index: int, count: int, base: int, echoes: int, nbytes: int) -> N
 async def measure(own: Any, far: Any, echoes: int, nbytes: int) -> None:
     from protocols.envelope import TrafficClass  # noqa: PLC0415
 
-    while own.driver.mesh.relay.way_to(far, own.driver.now_ns()) is None:
+    while own.driver.mesh.relay.way_to(far, own.driver.now_ns()) is None:  # noqa: ASYNC110 - nothing tells who only looks
         await asyncio.sleep(LOOK_S)
     known_ns = time.monotonic_ns()
     await own.driver.until_connected(far)
@@ -140,6 +140,7 @@ def line(command: Callable[[int], list[str]], count: int, echoes: int, nbytes: i
     """Start them from the near end to the far one; what the near end told, with CPU added."""
     environment = dict(os.environ, PYTHONPATH=str(HERE.parent))
     started: list[subprocess.Popen[str]] = []
+    up_ns = 0
 
     def told(process: "subprocess.Popen[str]") -> dict[str, Any]:
         assert process.stdout is not None
@@ -206,7 +207,9 @@ def main() -> None:
 
             figures = line(command, count, echoes, nbytes)
             measured[name].append(figures)
-            print(f"{run + 1} {name:10}", {key: round(value, 3) for key, value in figures.items()}, flush=True)
+            print(
+                f"{run + 1} {name:10}", {key: round(value, 3) for key, value in figures.items()}, flush=True
+            )
     print(f"\n{count - 1} hops, medians of {options.runs}")
     for name, runs in measured.items():
         medians = {key: round(statistics.median(each[key] for each in runs), 3) for key in runs[0]}

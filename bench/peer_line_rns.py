@@ -85,7 +85,9 @@ def serve(link: Any) -> None:
 
 
 def wait_online() -> None:
-    while not all(interface.online for interface in RNS.Transport.interfaces if str(interface).find("up") >= 0):
+    while not all(
+        interface.online for interface in RNS.Transport.interfaces if str(interface).find("up") >= 0
+    ):
         time.sleep(LOOK_S)
 
 
@@ -94,12 +96,21 @@ def measure(echoes: int, nbytes: int) -> None:
     while not RNS.Transport.has_path(destination.hash):
         time.sleep(LOOK_S)
     known_ns = time.monotonic_ns()
-    up = threading.Event()
-    link = RNS.Link(destination, established_callback=lambda _: up.set())
+    up, got, done = threading.Event(), threading.Event(), threading.Event()
+
+    def is_up(_link: Any) -> None:
+        up.set()
+
+    def came(_data: bytes, _packet: Any) -> None:
+        got.set()
+
+    def ended(_resource: Any) -> None:
+        done.set()
+
+    link = RNS.Link(destination, established_callback=is_up)
     assert up.wait(PATH_S), "no link"
     tell("path", known_ns=known_ns, connected_ns=time.monotonic_ns())
-    got = threading.Event()
-    link.set_packet_callback(lambda _data, _packet: got.set())
+    link.set_packet_callback(came)
     time.sleep(1)  # the link's own measuring of its round trip
     message = os.urandom(min(MESSAGE_BYTES, link.mdu))
     took: list[float] = []
@@ -112,10 +123,9 @@ def measure(echoes: int, nbytes: int) -> None:
         assert got.wait(ANSWER_S), "lost"
         took.append(time.perf_counter() - began)
     tell("echo", p50_ms=percentile(took[WARM:], 50) * 1e3, p99_ms=percentile(took[WARM:], 99) * 1e3)
-    done = threading.Event()
     body = os.urandom(nbytes)
     began = time.perf_counter()
-    resource = RNS.Resource(body, link, auto_compress=False, callback=lambda _: done.set())
+    resource = RNS.Resource(body, link, auto_compress=False, callback=ended)
     assert done.wait(PATH_S), "not done"
     assert resource.status == RNS.Resource.COMPLETE
     tell("bulk", MB_s=nbytes / 1e6 / (time.perf_counter() - began))

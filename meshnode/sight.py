@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from meshnode.mesh import Mesh
+from meshnode.mesh.relay import WIDE
 from protocols.directory.kademlia import ALONE, Group, group_behind, group_of
 from protocols.ids import NodeId, short_id
 
@@ -27,8 +28,14 @@ class NodeSight:
     def can_dial(self, address: str) -> bool:
         return address.partition("://")[0] in self._schemes
 
+    def is_wide(self, peer: NodeId) -> bool:
+        if links := self._mesh.links.of(peer):
+            return not all(link.up.traits().is_radio for link in links)
+        return self.is_routed(peer)
+
     def is_routed(self, peer: NodeId) -> bool:
-        return self._mesh.relay.router.reachable(peer)
+        way = self._mesh.relay.way_to(peer, self._now_ns())
+        return way is not None and way.width >= WIDE
 
     def is_kept(self, peer: NodeId) -> bool:
         target = self._mesh.dialer.describe(peer)

@@ -19,11 +19,13 @@ __all__ = [
     "RelayFor",
     "RelayLimits",
     "RelayView",
+    "Room",
     "Spent",
     "Traffic",
     "allowance_of",
     "decide_relay",
     "limits_for",
+    "room_for",
 ]
 
 RelayFor: TypeAlias = Literal["everyone", "contacts", "nobody"]
@@ -76,7 +78,9 @@ class RelayLimits:
     source_share: float = 0.25  # of the total, once several are served; guess: four at full speed
     shares_loose: float = 2.0  # an even share is doubled: not all want theirs at once
     full: RelayAllowance = field(
-        default=RelayAllowance(8 << 20, 8 << 20, bulk=True)  # 8 MiB/s: a tenth of a Pi's crypto-free path
+        # A gigabit wire: on mains a machine gives what it can. A core relays about 180 MB/s (docs/performance.md), links
+        # that are slower say so themselves, and the shares below keep any one neighbour from taking it all.
+        default=RelayAllowance(128 << 20, 128 << 20, bulk=True)
     )
     careful: RelayAllowance = field(
         default=RelayAllowance(2 << 20, 2 << 20, bulk=True)  # guess: a phone's radio a tenth of the time
@@ -90,6 +94,15 @@ class RelayLimits:
 
 
 DEFAULT_LIMITS = RelayLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes that may be relayed in the running second."""
+
+    in_all: float
+    of_neighbour: float
+    of_source: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,21 @@ def limits_for(bytes_per_s: int, limits: RelayLimits = DEFAULT_LIMITS) -> RelayL
 
 
 def decide_relay(view: RelayView, limits: RelayLimits = DEFAULT_LIMITS) -> Relay | Refuse:
+    room = room_for(view, limits)
+    if isinstance(room, Refuse):
+        return room
+    spent, size = view.spent, view.size_bytes
+    if spent.in_all + size > room.in_all:
+        return Refuse("too_much_in_all")
+    if spent.of_neighbour + size > room.of_neighbour:
+        return Refuse("too_much_of_neighbour")
+    if spent.of_source + size > room.of_source:
+        return Refuse("too_much_of_source")
+    return Relay(first=view.traffic == "emergency")
+
+
+def room_for(view: RelayView, limits: RelayLimits = DEFAULT_LIMITS) -> Room | Refuse:
+    """What holds for every envelope of this kind in this second, whatever its size and whatever went before it."""
     if view.relay_for == "nobody":
         return Refuse("relays_for_nobody")
     if view.relay_for == "contacts" and not view.contact:
@@ -140,21 +168,18 @@ def decide_relay(view: RelayView, limits: RelayLimits = DEFAULT_LIMITS) -> Relay
         return Refuse("no_standing")
     allowed = allowance_of(view.energy, limits)
     if view.traffic == "emergency":
-        return _within_rates(view, allowed.emergency_bytes_per_s, limits)
+        return _shared(view, allowed.emergency_bytes_per_s, limits)
     if allowed.bytes_per_s == 0 or (view.traffic != "interactive" and not allowed.bulk):
         return Refuse("save_battery")
-    return _within_rates(view, allowed.bytes_per_s, limits)
+    return _shared(view, allowed.bytes_per_s, limits)
 
 
-def _within_rates(view: RelayView, bytes_per_s: int, limits: RelayLimits) -> Relay | Refuse:
-    spent, size = view.spent, view.size_bytes
-    if spent.in_all + size > bytes_per_s:
-        return Refuse("too_much_in_all")
-    if spent.of_neighbour + size > _share(bytes_per_s, view.neighbours_busy, limits.neighbour_share, limits):
-        return Refuse("too_much_of_neighbour")
-    if spent.of_source + size > _share(bytes_per_s, view.sources_busy, limits.source_share, limits):
-        return Refuse("too_much_of_source")
-    return Relay(first=view.traffic == "emergency")
+def _shared(view: RelayView, bytes_per_s: int, limits: RelayLimits) -> Room:
+    return Room(
+        bytes_per_s,
+        _share(bytes_per_s, view.neighbours_busy, limits.neighbour_share, limits),
+        _share(bytes_per_s, view.sources_busy, limits.source_share, limits),
+    )
 
 
 def _share(bytes_per_s: int, busy: int, share_max: float, limits: RelayLimits) -> float:

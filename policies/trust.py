@@ -67,6 +67,7 @@ class TrustLimits:
     """All guesses, tried against the crowds of tests/policies/test_trust.py, unless another source is named."""
 
     z: float = 2.6  # of Wilson's interval: 99 % sure, since each neighbour is judged again and again
+    z_rank: float = 2.0  # 95 %: the first rank is lost, and won back, more lightly than the place
     flows_min: float = 12.0  # of it and of the others: below, no rate is worth a word
     share_expected: float = 0.75  # of the others' rate: destinations differ, some are just away
     share_ruin: float = 0.4
@@ -170,8 +171,14 @@ def _dropping(view: TrustView, limits: TrustLimits, patience: float) -> _Blame:
             f"answers came back from {_count(it.answered)} of {_count(it.flows)} flows sent through it, "
             "and no other neighbour was tried enough to compare",
         )
+    usual, _ = wilson(others.answered, others.flows, limits.z_rank)
+    _, at_best = wilson(it.answered, it.flows, limits.z_rank)
+    rank = min(limits.worst_of_weak, _between(at_best, expected * usual, ruin * usual))
     usual, _ = wilson(others.answered, others.flows, limits.z)
-    weight = _between(at_best, expected * usual / patience, ruin * usual / patience)
+    _, at_best = wilson(
+        it.answered / patience, it.flows / patience, limits.z
+    )  # its place asks for more flows
+    weight = max(rank, _between(at_best, expected * usual, ruin * usual))
     return _Blame(
         weight,
         f"answers came back from {_count(it.answered)} of {_count(it.flows)} flows sent through it, "

@@ -46,7 +46,7 @@ KINDS = {
     # A connection of Bluetooth LE: 5 to 30 ms a hop, some 20 kB/s, seven links (BitChat holds six and itself).
     "ble": MediumKind(
         "ble",
-        LinkTraits("ble", 469, has_reliable_lane=True, on_network=False, cost=0.3),
+        LinkTraits("ble", 469, has_reliable_lane=True, on_network=False, is_radio=True, cost=0.3),
         Conditions(
             delay_min_ns=5 * NS_PER_MS,
             delay_mean_ns=12 * NS_PER_MS,

@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 
 from meshnode.build import build_node
+from meshnode.mesh import Mesh
 from meshnode.node import Node
 from meshnode.settings import LinkSettings, NodeSettings
 from meshnode.world import World
@@ -169,6 +170,10 @@ class Daemon:
 
     def shout(self, shout: Shout) -> None:
         self._letters.put_nowait(shout)
+
+    @property
+    def mesh(self) -> Mesh | None:
+        return None if self.node is None else self.node.driver.mesh
 
     def counted(self) -> Mapping[str, int]:
         return {} if self.node is None else counts_of(self.node.driver.mesh)

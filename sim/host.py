@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from meshnode.mesh import Mesh
 from policies.device import DeviceState, NetworkInterface
 from protocols.ids import MessageId, NodeId
 from protocols.keys import Identity
@@ -24,6 +25,11 @@ SEED_BYTES = 32
 
 class Process(Protocol):
     """One boot of a node, in either lane."""
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """Its core; None while it is not built yet."""
+        ...
 
     def send(self, letter: Letter) -> None:
         """Hand it to the node; the journal is told what the node says."""

@@ -65,6 +65,7 @@ class Journal:
         self.counts: dict[str, int] = {}  # boots, crashes, links, ...; words are fixed
         self.witnesses: list[Witness] = []
         self.shouts = Shouts(timeline)
+        self.meetings: list[tuple[int, str, str]] = []  # each time that two hosts got their first link
 
     def __iter__(self) -> Iterator[Letter]:
         return iter(self._letters)
@@ -77,6 +78,9 @@ class Journal:
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
+
+    def meet(self, one: str, other: str) -> None:
+        self.meetings.append((self._timeline.now_ns, one, other))
 
     def offer(self, sender: str, receiver: str) -> Letter:
         letter = Letter(len(self._letters), sender, receiver, self._timeline.now_ns)

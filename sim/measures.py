@@ -17,6 +17,7 @@ SAMPLES = 120  # on each curve; a screen shows no more
 MAP_HOSTS_MAX = 2_000  # above, the map shows every second one, every third, ...
 MAP_FRAMES = 24
 NJ_PER_MJ = 1_000_000
+SOON_NS = 30 * NS_PER_S  # within which a letter should come, whatever its neighbours do
 
 
 class Meter:
@@ -108,24 +109,41 @@ def metrics_of(settlement: Settlement, meter: Meter, power: Power, plan: Plan) -
     for host in village.hosts.values():
         counted.update(host.counted())
     metrics |= routing_metrics(counted, len(arrived))
+    links = sum(meter.samples.links) / max(1, len(meter.samples.links))
+    if links and counted["control_bytes"]:
+        span_s = village.timeline.now_ns / NS_PER_S
+        metrics["control_bytes_per_link_s"] = counted["control_bytes"] / (2 * links) / span_s  # each way
     metrics |= shout_metrics(village, plan, counted, meter.samples.plan_from_s)
     return metrics | _honest(accepted, plan) | _energy(meter, power)
 
 
 def ratios_of(metrics: Metrics) -> Metrics:
     """Against what the best of the baselines did."""
+    ratios: Metrics = {}
     epidemic = metrics.get("epidemic:delivery")
     if epidemic and "delivery" in metrics:
-        return {"delivery_of_epidemic": metrics["delivery"] / epidemic}
-    return {}
+        ratios["delivery_of_epidemic"] = metrics["delivery"] / epidemic
+    shortest = metrics.get("shortest-path:tx_per_delivery")
+    if shortest and "transmissions_per_envelope" in metrics:
+        ratios["transmissions_of_shortest"] = metrics["transmissions_per_envelope"] / shortest
+    return ratios
 
 
 def _honest(accepted: Sequence[Letter], plan: Plan) -> Metrics:
+    """Of letters between hosts that don't lie: those that came at all, after the calm too; and those that came soon, of
+    all that were written so long before the last.
+    """
     liars = {fault.host: None for fault in plan.faults if isinstance(fault, Byzantine)}
     honest = [each for each in accepted if each.sender not in liars and each.receiver not in liars]
-    if not liars or not honest:
+    if not honest:
         return {}
-    return {"delivery_honest": sum(1 for each in honest if each.arrivals) / len(honest)}
+    last_ns = max(each.offered_ns for each in honest) - SOON_NS
+    early = [each for each in honest if each.offered_ns <= last_ns]
+    soon = sum(1 for each in early if each.latency_ns is not None and each.latency_ns <= SOON_NS)
+    metrics: Metrics = {"delivery_honest_30s": soon / len(early)} if early else {}
+    if liars:
+        metrics["delivery_honest"] = sum(1 for each in honest if each.arrivals) / len(honest)
+    return metrics
 
 
 def _energy(meter: Meter, power: Power) -> Metrics:

@@ -73,11 +73,22 @@ def shout_metrics(village: Village, plan: Plan, counted: Mapping[str, int], stor
     cuts = [fault for fault in plan.faults if isinstance(fault, Cut)]
     if cuts:
         last = max(cuts, key=lambda cut: cut.at_ms + cut.for_ms)
-        healed_ns = int(storm_s * NS_PER_S) + (last.at_ms + last.for_ms) * NS_PER_MS
-        healing = healing_of(shouts, list(village.hosts), healed_ns)
+        lifted_ns = int(storm_s * NS_PER_S) + (last.at_ms + last.for_ms) * NS_PER_MS
+        contact_ns = _first_contact(village, last, lifted_ns)
+        metrics["healed_contact_s"] = (contact_ns - lifted_ns) / NS_PER_S
+        healing = healing_of(shouts, list(village.hosts), contact_ns)
         if healing.missing:
             metrics["healed_missing"] = healing.missing
             for share in (95, 100):
                 if (after_ns := healing.when(share / 100)) is not None:
                     metrics[f"healed_t{share}_s"] = after_ns / NS_PER_S
     return metrics
+
+
+def _first_contact(village: Village, cut: Cut, lifted_ns: int) -> int:
+    """When the first link between both sides was up again."""
+    these = dict.fromkeys(cut.these)
+    for when_ns, one, other in village.journal.meetings:
+        if when_ns >= lifted_ns and (one in these) != (other in these):
+            return when_ns
+    return lifted_ns

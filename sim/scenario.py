@@ -86,6 +86,11 @@ class Storm(Table, frozen=True):
     sleep_s: Span = (5.0, 60.0)
     cuts_per_min: Annotated[float, Meta(ge=0, le=60)] = 0.0
     cut_s: Span = (5.0, 60.0)
+    cut_shapes: tuple[
+        Literal["chance", "place", "isolate", "swizzle"], ...
+    ] = ()  # of which each draws one; empty: any
+    cut_share: Span = (0.1, 0.5)  # of the hosts, on one side
+    cut_one_way: Share = 0.25  # of the cuts that are no swizzle
     clogs_per_min: Annotated[float, Meta(ge=0, le=600)] = 0.0
     clog_s: Span = (0.1, 5.0)
     weather_per_min: Annotated[float, Meta(ge=0, le=60)] = 0.0

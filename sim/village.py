@@ -115,6 +115,8 @@ class Village:
 
     def linked(self, host: Host, peer: NodeId, *, up: bool) -> None:
         self.journal.count("links_up" if up else "links_lost")
+        if up:
+            self.journal.meet(host.name, self.names.get(peer, ""))
         self.timeline.note(host.name, f"{'meets' if up else 'loses'} {self.names.get(peer, 'a stranger')}")
 
     def node_died(self, host: Host, error: BaseException) -> None:

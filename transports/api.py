@@ -26,6 +26,9 @@ class LinkTraits:
     has_reliable_lane: bool
     broadcast: bool = False  # one send reaches every neighbour in range
     on_network: bool = True  # False: radio or memory; nobody on a network path sees it, no tariff counts it
+    is_radio: bool = (
+        False  # slow, shared air, and its end shows only late: what goes over it is kept until answered
+    )
     looks_like_web: bool = False  # a censor sees ordinary HTTPS
     cost: float = 1.0  # relative energy and money per byte; 1.0 is a wired LAN
 

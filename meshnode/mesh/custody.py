@@ -29,6 +29,7 @@ class Kept:
     frame: bytes
     destination: NodeId
     neighbour: NodeId
+    came_from: NodeId  # who gave it to us, ourselves perhaps: it does not go back there
     sent_ns: int
     due_ns: int = 0
     tries: int = 1
@@ -90,11 +91,17 @@ class Custody:
     # -- as the hop before ------------------------------------------------------------------------------------
 
     def sent(
-        self, envelope_id: bytes, frame: bytes, destination: NodeId, neighbour: NodeId, now_ns: int
+        self,
+        envelope_id: bytes,
+        frame: bytes,
+        destination: NodeId,
+        neighbour: NodeId,
+        came_from: NodeId,
+        now_ns: int,
     ) -> None:
         """For the first time, or again."""
         before = self._kept.pop(envelope_id, None)
-        kept = Kept(frame, destination, neighbour, now_ns)
+        kept = Kept(frame, destination, neighbour, came_from, now_ns)
         if before is not None:
             kept.tries, kept.tried = before.tries + 1, before.tried
         elif len(self._kept) >= KEPT_MAX:

@@ -1,13 +1,16 @@
 """What neighbours do, kept small and fading, for `policies.trust` to judge. Sans-IO, asked for each relayed envelope.
 
-A *flow* is a pair (source, destination). Something that went out on a flow is answered by whatever comes back the
-other way within ANSWER_NS. Silence is held against a neighbour only where the answer would have come by us: on flows of
-our own, and once on a flow of others whose last answer did come by us; answers may go other ways, and honest ones do.
+A *flow* is a pair (source, destination). Something that went out on a flow through a neighbour is answered by what comes
+back the other way through the same neighbour within ANSWER_NS: everybody sends answers back where the question came from
+(`choice`), so that a way that worked once is kept, and one that swallowed something is left by both directions.
+Silence is held against a neighbour only where the answer would have come by us: on flows of our own, and once on a flow
+of others whose last answer did come by us.
 One flow counts once in FLOW_REST_NS at most, and ever more rarely while nothing is answered: neither a chatty pair nor a
 dead destination that is tried for hours should outvote the rest. One source holds few places among the flows that are
 watched, so nobody can fill the table, or frame a neighbour, alone.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, TypeAlias
@@ -24,11 +27,17 @@ FADE_NS = 5 * SECOND_NS  # counts fade in steps so long
 JUDGED_NS = 2 * SECOND_NS  # a judgement holds so long
 NEIGHBOURS_MAX = 1_024  # as many as there may be links; then who was heard of least recently is forgotten
 FLOWS_MAX = 512  # that wait for an answer; then new ones go unwatched: a sample is enough
+GOOD_NS = (
+    30 * SECOND_NS
+)  # that a flow holds to the way over which something came back: longer, and it may be a detour
+TRIED_MAX = 8  # neighbours of a flow that are remembered; the oldest goes
 SHUNNED_NS = HALF_LIFE_NS  # that a flow goes through others first, after its neighbour was silent
 OTHERS_MAX = 6  # silences after which other neighbours are no longer watched at once: the destination is dead
 FLOWS_PER_SOURCE_MAX = 32
 OWN_FLOWS_MAX = 256  # of our own, likewise
-PAIRS_MAX = 1_024  # flows of which we know whether they were answered last
+PAIRS_MAX = (
+    2_048  # flows of which we know whether they were answered last; above: who was judged longest ago goes
+)
 
 Kind: TypeAlias = Literal["replays", "rubbish", "lies"]
 KINDS: dict[
@@ -83,31 +92,28 @@ COUNTS = tuple(Conduct.__dataclass_fields__)
 
 
 class _Pair:
-    """What became of a flow when it was watched last."""
+    """What became of a flow, and how it goes on."""
 
-    __slots__ = ("in_vain", "rests_until_ns", "shunned_until_ns", "silences")
+    __slots__ = ("answered", "good", "good_ns", "rests_until_ns", "shunned", "silences", "trying", "waiting")
 
     def __init__(self) -> None:
+        self.good: NodeId | None = None  # the neighbour over which something came back last
+        self.good_ns = 0
+        self.trying: dict[NodeId, int] = {}  # neighbours that something went to, unanswered since then
+        self.waiting: dict[NodeId, int] = {}  # of these, whose answer counts if it comes until then
+        self.shunned: dict[NodeId, int] = {}  # neighbours that were silent: others are tried first until then
         self.rests_until_ns = 0  # it counts no more before
-        self.silences = 0  # in a row; 0: it was answered last
-        self.in_vain: NodeId | None = None  # the neighbour that it went through last without an answer
-        self.shunned_until_ns = 0  # so long others are tried first
-
-
-class _Watched:
-    __slots__ = ("neighbour", "until_ns")
-
-    def __init__(self, neighbour: NodeId, until_ns: int) -> None:
-        self.neighbour, self.until_ns = neighbour, until_ns
+        self.answered = False  # when it was watched last
+        self.silences = 0  # in a row
 
 
 class Evidence:
     def __init__(self, me: NodeId, *, is_contact: Callable[[NodeId], bool] = lambda _: False) -> None:
         self._me, self._is_contact = me, is_contact
         self._ledgers: dict[NodeId, _Ledger] = {}  # least recently heard of first
-        self._waiting: dict[Flow, _Watched] = {}  # for an answer; the first is due first
+        self._due: deque[tuple[int, Flow, NodeId]] = deque()  # answers that are waited for, or were
         self._pairs: dict[Flow, _Pair] = {}  # the one that was judged longest ago first
-        self._of_source: dict[NodeId, int] = {}  # waiting flows of each
+        self._of_source: dict[NodeId, int] = {}  # of those in `_due`, each
         self._totals = NO_CONDUCT
         self._totals_ns: int | None = None
         self._now_ns = 0  # as last told
@@ -117,46 +123,77 @@ class Evidence:
     def forwarded(self, neighbour: NodeId, source: NodeId, destination: NodeId, now_ns: int) -> None:
         """Something that deserves an answer was handed to this neighbour."""
         flow = (source, destination)
-        if flow in self._waiting:
-            return
         pair = self._pairs.get(flow)
-        if pair is not None and pair.rests_until_ns > now_ns:  # nearly always
-            another = 0 < pair.silences <= OTHERS_MAX and pair.in_vain not in {None, neighbour}
+        if pair is None:
+            pair = self._enter(flow)
+        if neighbour not in pair.trying:
+            if len(pair.trying) >= TRIED_MAX:
+                del pair.trying[next(iter(pair.trying))]
+            pair.trying[neighbour] = now_ns
+        elif pair.rests_until_ns > now_ns:  # nearly always
+            return
+        if neighbour == destination:
+            return  # what it does for itself says nothing of what it does for others
+        if pair.rests_until_ns > now_ns:
+            another = 0 < pair.silences <= OTHERS_MAX and neighbour not in pair.shunned
             if not another:
                 return
         self._settle(now_ns)
-        if len(self._waiting) >= FLOWS_MAX:
+        if len(self._due) >= FLOWS_MAX or neighbour in pair.waiting:
             return
         of_source = self._of_source.get(source, 0)
         if of_source < (OWN_FLOWS_MAX if source == self._me else FLOWS_PER_SOURCE_MAX):
             self._of_source[source] = of_source + 1
-            self._waiting[flow] = _Watched(neighbour, now_ns + ANSWER_NS)
+            pair.waiting[neighbour] = now_ns + ANSWER_NS
+            self._due.append((now_ns + ANSWER_NS, flow, neighbour))
 
-    def passed(self, source: NodeId, destination: NodeId, now_ns: int) -> None:
-        """Something came from `source` for `destination`: an answer, if it was asked the other way."""
+    def passed(self, source: NodeId, destination: NodeId, neighbour: NodeId, now_ns: int) -> None:
+        """Something of `source` for `destination` came from this neighbour: an answer, if it was asked that way."""
         flow = (destination, source)
-        watched = self._waiting.get(flow)
-        if watched is not None and now_ns <= watched.until_ns:
-            ledger = self._ledger(watched.neighbour, now_ns)
-            ledger.flows += 1.0
-            ledger.answered += 1.0
-            self._rest(flow, None, now_ns)
-            return
-        if watched is not None:
-            self._settle(now_ns)
         pair = self._pairs.get(flow)
-        if pair is not None and pair.silences:  # too late to count, but not dead
-            self._rest(flow, None, now_ns)
+        if pair is None:
+            pair = self._enter(flow)
+        pair.good, pair.good_ns = neighbour, now_ns
+        if pair.trying or pair.silences:
+            self._answered(flow, pair, neighbour, now_ns)
 
-    def in_vain(self, source: NodeId, destination: NodeId, now_ns: int) -> NodeId | None:
-        """The neighbour through which this flow got no answer a while ago: try another one first, where there is."""
+    def choice(
+        self, source: NodeId, destination: NodeId, patience_ns: int | None, now_ns: int
+    ) -> tuple[NodeId | None, tuple[NodeId, ...]]:
+        """The neighbour to hold to, since something came back that way a moment ago; and whom to avoid, if others can:
+        who was silent on this flow, and who did not answer for `patience_ns`, the one tried last at the end.
+        """
         pair = self._pairs.get((source, destination))
-        return None if pair is None or pair.shunned_until_ns <= now_ns else pair.in_vain
+        if pair is None:
+            return None, ()
+        avoid: tuple[NodeId, ...] = ()
+        if pair.shunned:
+            avoid = tuple(peer for peer, until_ns in pair.shunned.items() if until_ns > now_ns)
+        if pair.trying and patience_ns is not None:
+            late = [peer for peer, since_ns in pair.trying.items() if now_ns - since_ns >= patience_ns]
+            avoid = (*(peer for peer in avoid if peer not in late), *late)
+        good = pair.good if now_ns - pair.good_ns <= GOOD_NS else None
+        return (None if good in avoid else good), avoid
+
+    def tried(self, source: NodeId, destination: NodeId) -> int:
+        """How many neighbours were, since the last answer."""
+        pair = self._pairs.get((source, destination))
+        return 0 if pair is None else len(pair.trying)
+
+    def tried_all(self, source: NodeId, destination: NodeId, last: NodeId) -> None:
+        """No other neighbour leads there: begin anew, with any but the last."""
+        pair = self._pairs.get((source, destination))
+        if pair is not None:
+            pair.trying = {last: pair.trying[last]} if last in pair.trying else {}
+            pair.shunned.clear()
 
     def gone(self, neighbour: NodeId) -> None:
         """Its last link broke: whatever it was about to answer is nobody's fault, and explains its silence before."""
-        for flow in [flow for flow, watched in self._waiting.items() if watched.neighbour == neighbour]:
-            self._drop(flow)
+        for pair in self._pairs.values():
+            pair.waiting.pop(neighbour, None)
+            pair.trying.pop(neighbour, None)
+            if pair.good == neighbour:
+                pair.good = None
         if (ledger := self._ledgers.get(neighbour)) is not None:
             ledger.acks_due = ledger.acks_missed = 0.0
 
@@ -225,37 +262,58 @@ class Evidence:
 
     def _settle(self, now_ns: int) -> None:
         """What was due and did not come."""
-        while self._waiting:
-            flow, watched = next(iter(self._waiting.items()))
-            if watched.until_ns >= now_ns:
-                break
+        while self._due and self._due[0][0] < now_ns:
+            until_ns, flow, neighbour = self._due.popleft()
+            self._leave(flow[0])
             pair = self._pairs.get(flow)
-            if flow[0] == self._me or (pair is not None and pair.silences == 0):
-                self._ledger(watched.neighbour, now_ns).flows += 1.0
-            self._rest(flow, watched.neighbour, now_ns)
-
-    def _rest(self, flow: Flow, silent: NodeId | None, now_ns: int) -> None:
-        """It was answered, or this neighbour was silent: others are tried first, whether or not it is to blame."""
-        self._drop(flow)
-        pair = self._pairs.pop(flow, None) or _Pair()
-        if silent is None:
-            pair.silences = 0
-        else:
-            pair.in_vain, pair.shunned_until_ns = silent, now_ns + SHUNNED_NS
+            if pair is None or pair.waiting.get(neighbour) != until_ns:
+                continue  # it was answered
+            del pair.waiting[neighbour]
+            if flow[0] == self._me or pair.answered:
+                self._ledger(neighbour, now_ns).flows += 1.0
+            if len(pair.shunned) >= TRIED_MAX:
+                del pair.shunned[next(iter(pair.shunned))]
+            pair.shunned[neighbour] = now_ns + SHUNNED_NS
+            pair.answered = False
             pair.silences += 1
+            self._rest(flow, pair, now_ns)
+
+    def _answered(self, flow: Flow, pair: _Pair, neighbour: NodeId, now_ns: int) -> None:
+        """By this neighbour. What others were handed is still due from them, for whoever gets it sends the answer back
+        the same way; unless this one was never asked: then somebody on the way does not keep to that.
+        """
+        self._settle(now_ns)
+        asked = pair.trying.pop(neighbour, None) is not None
+        pair.answered = pair.answered or asked
+        pair.shunned.pop(neighbour, None)
+        until_ns = pair.waiting.pop(neighbour, None)
+        if until_ns is not None:
+            ledger = self._ledger(neighbour, now_ns)
+            ledger.flows += 1.0
+            ledger.answered += 1.0
+        if flow[0] != self._me and not asked:
+            pair.waiting.clear()
+            pair.trying.clear()
+        if until_ns is not None or pair.silences:
+            pair.answered, pair.silences = True, 0
+            self._rest(flow, pair, now_ns)
+
+    def _rest(self, flow: Flow, pair: _Pair, now_ns: int) -> None:
         pair.rests_until_ns = now_ns + (FLOW_REST_NS << min(pair.silences, DOUBLINGS_MAX))
+        self._pairs[flow] = self._pairs.pop(flow)
+
+    def _enter(self, flow: Flow) -> _Pair:
         if len(self._pairs) >= PAIRS_MAX:
             del self._pairs[next(iter(self._pairs))]
-        self._pairs[flow] = pair
+        pair = self._pairs[flow] = _Pair()
+        return pair
 
-    def _drop(self, flow: Flow) -> None:
-        if self._waiting.pop(flow, None) is not None:
-            source = flow[0]
-            left = self._of_source[source] - 1
-            if left:
-                self._of_source[source] = left
-            else:
-                del self._of_source[source]
+    def _leave(self, source: NodeId) -> None:
+        left = self._of_source[source] - 1
+        if left:
+            self._of_source[source] = left
+        else:
+            del self._of_source[source]
 
     # -- ledgers ----------------------------------------------------------------------------------------------
 

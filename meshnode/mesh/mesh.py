@@ -64,7 +64,7 @@ from protocols.timers import earliest
 FAR_ADDRESS = "mesh://"  # where a peer is that we reach over others
 CROSSED_NS = 5_000_000_000  # two links that were dialled from both ends within this time crossed
 BIND = 1  # docs/wire.md, section 5: kind of a CONTROL frame
-CONTROL_FIRST = bytes([10])  # a record that begins with a CONTROL frame
+BIND_FIRST = bytes([10, BIND])  # how a record begins whose first frame is CONTROL with BIND
 PARTED, PROTOCOL_BROKEN = 0, 1  # codes of our CLOSE
 
 
@@ -181,8 +181,9 @@ class Mesh:
         if self._rare_moved:
             self._effects += self.dialer.dials(now_ns=now_ns)
         if self.relay.is_due:
-            self._rare_moved = True
             self._effects += self.relay.flight(now_ns)
+            if self.relay.take_moved():
+                self._rare_moved = True
         return self._take_effects()
 
     def _say(self, peer: NodeId, kind: int, body: bytes) -> None:
@@ -263,7 +264,7 @@ class Mesh:
         self._rare_moved = True
         if self.far.want(peer):
             self.relay.router.watch(peer, now_ns=now_ns)
-            if self.relay.way_to(peer, now_ns) is not None:
+            if self.relay.router.reachable(peer):
                 self.far.way_found(peer, now_ns=now_ns)
 
     def expect(
@@ -383,7 +384,7 @@ class Mesh:
         session = self._sessions.preferred(peer)
         self.relay.router.unwatch(peer)  # what it had found was the link
         self.relay.router.watch(peer, now_ns=now_ns)
-        if session is not None and self.relay.way_to(peer, now_ns) is not None:
+        if session is not None and self.relay.router.reachable(peer):
             self.far.arrived(peer)
             self._mark_away(peer, None)
         else:
@@ -605,8 +606,12 @@ class Mesh:
         """An unproved hint that the peer lost this session: shake hands again where the hint came from. Not for one
         that another has taken the place of: of two handshakes that crossed, the peer may never have finished one.
         """
-        if link is not None and link.peer not in {None, session.peer} and not self.links.of(session.peer):
-            self._shake_far(session.peer, now_ns)
+        if link is not None and link.peer not in {None, session.peer}:
+            far = self.far.get(session.peer)
+            under_way = far is not None and (far.handshake is not None or far.due_ns is not None)
+            current = session is self._sessions.preferred(session.peer)
+            if current and not under_way and not self.links.of(session.peer):
+                self._shake_far(session.peer, now_ns)
         if link is None or link.peer not in {None, session.peer}:
             return
         if link.peer is None or session is self._sessions.preferred(session.peer):
@@ -629,7 +634,7 @@ class Mesh:
         channel = self._channels.get(event.session)
         if channel is None:
             return
-        if link is not None and link.peer is None and event.plaintext[:1] != CONTROL_FIRST:
+        if link is not None and link.peer is None and event.plaintext[:2] != BIND_FIRST:
             self.counts["not_bound_yet"] += 1  # its sender counts it as lost and sends it again
             return
         reliable = event.local and link is not None and len(event.plaintext) > link.paths.datagram_bytes_max
@@ -721,7 +726,7 @@ class Mesh:
     def _go_far(self, peer: NodeId, now_ns: int) -> None:
         """No direct link came of it in time."""
         session = self._sessions.preferred(peer)
-        if self.links.of(peer) or self.relay.way_to(peer, now_ns) is None:
+        if self.links.of(peer) or not self.relay.router.reachable(peer):
             return
         if session is not None and self._channels.get(session) is not None:
             self._arrive_far(session, now_ns)

@@ -5,7 +5,7 @@ until the next hop has them. Nothing here opens what it passes on.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TypeAlias
 
 from meshnode.mesh.custody import TRIES_MAX, Custody, Kept
@@ -14,9 +14,10 @@ from meshnode.mesh.evidence import Evidence
 from meshnode.mesh.fair import FairQueue
 from meshnode.mesh.links import LinkState, LinkTable
 from meshnode.mesh.relaying import Relaying
+from meshnode.mesh.seen import Seen
 from meshnode.mesh.transport_manager import TransportManager
 from policies.relay import Refuse
-from policies.routing import HopView, has_moved, hop_cost
+from policies.routing import SHUNNED_COST, HopView, has_moved, hop_cost
 from protocols.envelope import (
     CLASS_BITS,
     ROUTED_HEADER_BYTES,
@@ -47,6 +48,12 @@ WIDE = 16  # 64 KiB: whatever an envelope may hold
 RADIO_BYTES_PER_S = 20_000  # of Bluetooth LE, measured by others; docs/routing.md
 NETWORK_BYTES_PER_S = 1_000_000  # of a home's uplink: what is told to neighbours may cost 2 % of it
 NS_PER_MS = 1_000_000
+HANDSHAKE_PATIENCE_NS = 400_000_000  # then its repetition goes another way; the first comes after 500 ms
+RECORD_PATIENCE_NS = (
+    1_000_000_000  # above most round trips over several hops; changing the way too soon only reorders
+)
+STRAIGHT_HOPS = 64  # left: from then on only what is free of loops; half of what a fresh envelope has
+TRIED_ENOUGH = 2  # neighbours; from then on a handshake's repetitions go over two at once
 
 
 class Relay:
@@ -67,11 +74,13 @@ class Relay:
         self._me, self._entropy = me, entropy
         self._links, self._manager, self._counts = links, manager, counts
         self._custody = Custody()
+        self._seen = Seen()  # on network links; a radio's may come again, by another way, where one was lost
         self._batches: Batches = {}
         self._queues: dict[NodeId, FairQueue] = {}  # of neighbours whose links are full
         self._costs: dict[NodeId, int] = {}  # as the router was last told
         self._look_ns: int | None = None
         self.is_due = False  # `flight` may have something
+        self._moved = True  # `next_timeout` may be another, or the router or custody have words
 
     # -- neighbours -------------------------------------------------------------------------------------------
 
@@ -83,7 +92,7 @@ class Relay:
             peer,
             cost=cost,
             width=_width(traits),
-            bytes_per_s=NETWORK_BYTES_PER_S if traits.on_network else RADIO_BYTES_PER_S,
+            bytes_per_s=RADIO_BYTES_PER_S if traits.is_radio else NETWORK_BYTES_PER_S,
             transit=self._may_pass(peer, now_ns),
             now_ns=now_ns,
         )
@@ -95,6 +104,7 @@ class Relay:
         self.router.neighbour_down(peer, now_ns=now_ns)
         self.evidence.gone(peer)
         self._custody.lost(peer, now_ns)
+        self._moved = True
         if (queue := self._queues.pop(peer, None)) is not None:
             for waiting in queue.drain():
                 self._pass(decode_envelope(waiting.frame), waiting.frame, waiting.neighbour, now_ns)
@@ -133,34 +143,79 @@ class Relay:
     # -- envelopes --------------------------------------------------------------------------------------------
 
     def way_to(self, peer: NodeId, now_ns: int) -> Hop | None:
-        return self._next_hop(self._me, peer, None, None, now_ns)
+        return self._own_hop(peer, RECORD_PATIENCE_NS, now_ns)
+
+    def _own_hop(self, peer: NodeId, patience_ns: int, now_ns: int) -> Hop | None:
+        return self._next_hop(self._me, peer, None, None, patience_ns, now_ns)
 
     def _next_hop(
-        self, source: NodeId, destination: NodeId, via: NodeId | None, came_from: NodeId | None, now_ns: int
+        self,
+        source: NodeId,
+        destination: NodeId,
+        via: NodeId | None,
+        came_from: NodeId | None,
+        patience_ns: int | None,
+        now_ns: int,
+        *,
+        venture: bool = True,
     ) -> Hop | None:
-        """Not back; and where a neighbour swallowed this flow, through another one if there is any."""
+        """Not back. Where answers came from a moment ago, for so the other direction proved that way; else through
+        somebody who was not silent on this flow, if there is any.
+        """
         back = () if came_from is None else (came_from,)
-        in_vain = self.evidence.in_vain(source, destination, now_ns)
-        if in_vain is not None:
-            hop = self.router.next_hop(destination, via=via, avoid=(*back, in_vain), now_ns=now_ns)
-            if hop is not None:
-                return hop
-        return self.router.next_hop(destination, via=via, avoid=back, now_ns=now_ns)
+        hop = self.router.next_hop(destination, via=via, avoid=back, now_ns=now_ns)
+        if hop is None:
+            return None
+        hold_to, avoid = self.evidence.choice(source, destination, patience_ns, now_ns)
+        if hold_to == hop.neighbour:
+            return hop
+        if venture and hold_to is not None and self._may_hold_to(hold_to, destination, came_from):
+            return Hop(hold_to, min(hop.width, RADIO_WIDTH), hop.via)  # how wide that way is nobody told
+        if hop.neighbour not in avoid:
+            return hop
+        shunned = (*back, *avoid)
+        other = self.router.next_hop(destination, via=via, avoid=shunned, venture=venture, now_ns=now_ns)
+        if other is None and source == self._me:
+            other = self._somebody_else(shunned, via)
+        if other is None:
+            self.evidence.tried_all(source, destination, avoid[-1])
+            other = self.router.next_hop(destination, via=via, avoid=(*back, avoid[-1]), now_ns=now_ns)
+        return other or hop
+
+    def _somebody_else(self, shunned: Container[NodeId], via: NodeId | None) -> Hop | None:
+        """Our table may hold nothing but false words: any other neighbour has one of its own."""
+        for peer, cost in self._costs.items():
+            if cost < SHUNNED_COST and peer not in shunned:
+                return Hop(peer, RADIO_WIDTH, via)
+        return None
+
+    def _may_hold_to(self, neighbour: NodeId, destination: NodeId, came_from: NodeId | None) -> bool:
+        """While it is there and has its place; and never past the destination itself."""
+        cost = self._costs.get(neighbour, SHUNNED_COST)
+        return cost < SHUNNED_COST and neighbour != came_from and destination not in self._costs
 
     def send(self, frame: bytes, destination: NodeId, traffic: int, now_ns: int) -> bool:
         """One of ours. False where no way is known."""
         self.is_due = True
-        hop = self.way_to(destination, now_ns)
+        shakes = frame[1] == Kind.HANDSHAKE
+        hop = self._own_hop(destination, HANDSHAKE_PATIENCE_NS if shakes else RECORD_PATIENCE_NS, now_ns)
         if hop is None:
             self._counts["no_route"] += 1
             return False
+        if shakes and self.evidence.tried(self._me, destination) >= TRIED_ENOUGH:
+            other = self.router.next_hop(destination, via=None, avoid=(hop.neighbour,), now_ns=now_ns)
+            if other is not None:
+                self._send_over(other, frame, destination, traffic, now_ns)
+        self._send_over(hop, frame, destination, traffic, now_ns)
+        return True
+
+    def _send_over(self, hop: Hop, frame: bytes, destination: NodeId, traffic: int, now_ns: int) -> None:
         hops_left = frame[3]
         if hop.via is not None:
             frame = relayed(frame, hops_left=hops_left, via=hop.via)
         if frame[1] in ANSWERED:
             self.evidence.forwarded(hop.neighbour, self._me, destination, now_ns)
         self._put(hop.neighbour, frame, self._me, destination, self._me, traffic, now_ns)
-        return True
 
     def is_congested(self, neighbour: NodeId) -> bool:
         """What goes there waits already: make no more records for it until a link of its is writable."""
@@ -169,15 +224,21 @@ class Relay:
     def arrived(self, envelope: Envelope, link: LinkState, now_ns: int) -> bool:
         """A routed envelope over a bound link. False where it came before."""
         assert link.peer is not None, "who is not bound sends nothing routed"
-        self.evidence.passed(envelope.source, envelope.destination, now_ns)
+        if link.up.traits().is_radio:
+            self._moved = True
+            if not self._custody.arrived(link.peer, envelope.id):
+                self._counts["duplicate"] += 1
+                link.tally.duplicates += 1
+                return False
+        elif (first := self._seen.before(envelope.id, link.peer)) is not None:
+            self._counts["duplicate"] += 1
+            link.tally.duplicates += 1
+            if first == link.peer:
+                self.evidence.suspicious(link.peer, "replay")
+            return False
+        self.evidence.passed(envelope.source, envelope.destination, link.peer, now_ns)
         self.router.passed(envelope.source, link.peer, now_ns=now_ns)
-        if link.up.traits().on_network:
-            return True
-        if self._custody.arrived(link.peer, envelope.id):
-            return True
-        self._counts["duplicate"] += 1
-        link.tally.duplicates += 1
-        return False
+        return True
 
     def pass_on(self, envelope: Envelope, frame: bytes, neighbour: NodeId, now_ns: int) -> None:
         """Another's, from this neighbour, for somebody else."""
@@ -207,9 +268,19 @@ class Relay:
 
     def _pass(self, envelope: Envelope, frame: bytes, neighbour: NodeId, now_ns: int) -> None:
         via = None if envelope.via == UNKNOWN_NODE else envelope.via
-        hop = self._next_hop(envelope.source, envelope.destination, via, neighbour, now_ns)
+        patience_ns = HANDSHAKE_PATIENCE_NS if envelope.kind == Kind.HANDSHAKE else None
+        hop = self._next_hop(
+            envelope.source,
+            envelope.destination,
+            via,
+            neighbour,
+            patience_ns,
+            now_ns,
+            venture=envelope.hops_left > STRAIGHT_HOPS,
+        )
         if hop is None:
             self._drop("no_route", neighbour)
+            self._moved = True
             self.router.no_route(envelope.source, envelope.destination)
             return
         self._counts["relayed"] += 1
@@ -248,7 +319,7 @@ class Relay:
             return
         traits = link.up.traits()
         reliable = traits.has_reliable_lane and (
-            not traits.on_network
+            traits.is_radio
             or traffic in (TrafficClass.BULK, TrafficClass.BACKGROUND)
             or len(frame) > traits.datagram_bytes_max
         )
@@ -261,9 +332,10 @@ class Relay:
             return
         batch.append(frame)
         self._counts["routed_out"] += 1
-        if not traits.on_network:
+        if traits.is_radio:
             envelope_id = frame[4 : 4 + MESSAGE_ID_BYTES]
-            self._custody.sent(envelope_id, frame, destination, neighbour, now_ns)
+            self._custody.sent(envelope_id, frame, destination, neighbour, came_from, now_ns)
+            self._moved = True
 
     def hand(self, neighbour: NodeId, frame: bytes, now_ns: int) -> None:
         """A broadcast, for this neighbour: lost ones are sync's to find."""
@@ -329,6 +401,7 @@ class Relay:
 
     def hop_answered(self, neighbour: NodeId, envelope: Envelope, now_ns: int) -> None:
         """Raises RemoteError."""
+        self._moved = True
         self._custody.answered(neighbour, envelope.payload, now_ns)
         self.evidence.hop_ack(neighbour, now_ns, came=True)
 
@@ -336,11 +409,24 @@ class Relay:
 
     def routed_control(self, envelope: Envelope, now_ns: int) -> list[RoutingEvent]:
         """Raises RemoteError."""
+        self._moved = True
         return self.router.receive_routed(envelope.source, bytes(envelope.payload), now_ns=now_ns)
 
     def flight(self, now_ns: int) -> list[SendOn]:
         """All that waits to leave, one batch for each lane of each link."""
         self.is_due = False
+        if self._moved:
+            self._put_own(now_ns)
+        if not self._batches:
+            return []
+        batches, self._batches = self._batches, {}
+        for (link_id, _), frames in batches.items():
+            if (link := self._links.get(link_id)) is not None:
+                link.tally.sent(frames)
+        return [SendOn(link, frames, reliable) for (link, reliable), frames in batches.items() if frames]
+
+    def _put_own(self, now_ns: int) -> None:
+        """What the router says from afar, and what radios wait to hear."""
         for destination, body in self.router.outgoing_routed():
             header = header_bytes(
                 Kind.ROUTE,
@@ -354,16 +440,9 @@ class Relay:
             self.send(header + body, destination, TrafficClass.INTERACTIVE, now_ns)
         for neighbour, ack in self._custody.acks():
             self._put_ack(neighbour, ack)
-        if not self._batches:
-            return []
-        batches, self._batches = self._batches, {}
-        for (link_id, _), frames in batches.items():
-            if (link := self._links.get(link_id)) is not None:
-                link.tally.sent(frames)
-        return [SendOn(link, frames, reliable) for (link, reliable), frames in batches.items() if frames]
 
     def _put_ack(self, neighbour: NodeId, frame: bytes) -> None:
-        link = next((link for link in self._links.of(neighbour) if not link.up.traits().on_network), None)
+        link = next((link for link in self._links.of(neighbour) if link.up.traits().is_radio), None)
         if link is not None:
             self._batches.setdefault((link.id, link.up.traits().has_reliable_lane), []).append(frame)
 
@@ -372,8 +451,13 @@ class Relay:
     def next_timeout(self) -> int | None:
         return earliest(self.router.next_timeout(), self._custody.next_timeout(), self._look_ns)
 
+    def take_moved(self) -> bool:
+        """Whether `next_timeout` has to be asked anew, since the last call: for what is merely passed on, no."""
+        moved, self._moved = self._moved, False
+        return moved
+
     def handle_timeout(self, now_ns: int) -> list[RoutingEvent]:
-        self.is_due = True
+        self.is_due = self._moved = True
         for envelope_id, kept in self._custody.take_due(now_ns):
             if any(link.up.backlog() > 0 for link in self._links.of(kept.neighbour)):
                 self._custody.put_off(envelope_id, kept, now_ns)
@@ -393,20 +477,23 @@ class Relay:
             self._counts["sent_again"] += 1
             frame = relayed(kept.frame, hops_left=kept.frame[3], via=hop.via or UNKNOWN_NODE)
             source = NodeId(frame[20:52])
-            self._put(hop.neighbour, frame, source, kept.destination, source, frame[2] & CLASS_BITS, now_ns)
+            self._put(
+                hop.neighbour, frame, source, kept.destination, kept.came_from, frame[2] & CLASS_BITS, now_ns
+            )
         if self._look_ns is not None and self._look_ns <= now_ns:
             self._look(now_ns)
         due_ns = self.router.next_timeout()
         return self.router.handle_timeout(now_ns=now_ns) if due_ns is not None and due_ns <= now_ns else []
 
     def _another_hop(self, kept: Kept, via: NodeId | None, now_ns: int) -> Hop | None:
-        """By somebody who was not tried; where there is nobody else, by the best again."""
-        other = self.router.next_hop(kept.destination, via=via, avoid=kept.tried, now_ns=now_ns)
-        return other or self.router.next_hop(kept.destination, via=via, now_ns=now_ns)
+        """By somebody who was not tried; where there is nobody else, by the best again, and never back."""
+        back = (kept.came_from,)
+        other = self.router.next_hop(kept.destination, via=via, avoid=(*kept.tried, *back), now_ns=now_ns)
+        return other or self.router.next_hop(kept.destination, via=via, avoid=back, now_ns=now_ns)
 
 
 def _width(traits: LinkTraits) -> int:
     """The class of the largest payload that a link takes at once: 2 to that power, in bytes."""
     if traits.has_reliable_lane:
-        return WIDE if traits.on_network else RADIO_WIDTH
+        return RADIO_WIDTH if traits.is_radio else WIDE
     return max(0, (traits.datagram_bytes_max - ROUTED_HEADER_BYTES - VIA_BYTES).bit_length() - 1)

@@ -15,11 +15,16 @@ class Asks:
     def __init__(self, vector: Vector, teller: Teller) -> None:
         self._vector, self._teller, self._limits = vector, teller, vector.limits
         self._retries: dict[bytes, tuple[int, int]] = {}  # ours: key -> (due, tries so far)
+        self._first_ns: int | None = None  # of the retries; told wrongly after one changed, until it is reckoned
+        self._moved = False
         self._recent: dict[bytes, int] = {}  # key ‖ sequence, passed on -> when
         self._bumped_ns: int | None = None
 
     def next_timeout(self) -> int | None:
-        due_ns = min((due_ns for due_ns, _ in self._retries.values()), default=None)
+        if self._moved:
+            self._first_ns = min((due_ns for due_ns, _ in self._retries.values()), default=None)
+            self._moved = False
+        due_ns = self._first_ns
         if self._own_wanted():
             bump_ns = self._bump_ns()
             return bump_ns if due_ns is None else min(due_ns, bump_ns)
@@ -36,6 +41,7 @@ class Asks:
                 if len(self._retries) >= self._limits.requests_max:
                     self._drop_retry(next(iter(self._retries)))
                 self._retries[key] = (self._vector.now_ns + self._limits.request_retry_ns, 1)
+                self._moved = True
                 self._ask(slot, key)
 
     def _ask(self, slot: int, key: bytes) -> None:
@@ -58,6 +64,7 @@ class Asks:
 
     def _drop_retry(self, key: bytes) -> None:
         del self._retries[key]
+        self._moved = True
         slot = self._vector.table.slots.get(key)
         if slot is not None:
             self._vector.restless.pop(slot, None)
@@ -114,6 +121,9 @@ class Asks:
 
     def handle_timeout(self) -> None:
         vector, now_ns = self._vector, self._vector.now_ns
+        due = self.next_timeout()
+        if due is None or due > now_ns:
+            return
         for key, (due_ns, tries) in list(self._retries.items()):
             if due_ns > now_ns:
                 continue
@@ -122,6 +132,7 @@ class Asks:
                 self._drop_retry(key)
             else:
                 self._retries[key] = (now_ns + (self._limits.request_retry_ns << tries), tries + 1)
+                self._moved = True
                 self._ask(slot, key)
         if self._own_wanted() and self._bump_ns() <= now_ns:
             self.bump()

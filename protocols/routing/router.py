@@ -22,7 +22,7 @@ from protocols.routing.crumbs import Crumbs
 from protocols.routing.events import Event, Found, Lost
 from protocols.routing.finder import Finder
 from protocols.routing.footprint import footprint
-from protocols.routing.frames import KEY_BYTES, U16, decode_body
+from protocols.routing.frames import COST_SHIFT, KEY_BYTES, U16, decode_body
 from protocols.routing.landmarks import Landmarks
 from protocols.routing.limits import COST_INFINITE, DEFAULT, SUCCESSORS, WIDTH_MAX, RoutingLimits, S
 from protocols.routing.neighbours import Neighbour
@@ -283,23 +283,32 @@ class Router:
     # -- data plane -------------------------------------------------------------------------------------------
 
     def next_hop(
-        self, destination: NodeId, *, via: NodeId | None, avoid: Container[NodeId] = (), now_ns: int
+        self,
+        destination: NodeId,
+        *,
+        via: NodeId | None,
+        avoid: Container[NodeId] = (),
+        venture: bool = False,
+        now_ns: int,
     ) -> Hop | None:
         """Where an envelope for `destination` goes; `via` is what it carries; `avoid`: e.g. whom it came from.
+
+        `venture`: where nothing feasible is left, what is not will do. False words make honest ones infeasible; but
+        such an envelope may circle, so the caller bounds that.
 
         By the table; else straight, to a neighbour; else towards the landmark it carries, or that we know for it;
         else back along the breadcrumbs.
         """
         key = destination[:KEY_BYTES]
         slot = self._vector.table.slots.get(key)
-        if slot is not None and (hop := self._by_table(slot, None, avoid)) is not None:
+        if slot is not None and (hop := self._by_table(slot, None, avoid, venture=venture)) is not None:
             return hop
         neighbour = self._vector.neighbours.by_id.get(destination)
         if neighbour is not None and destination not in avoid:
             return Hop(destination, neighbour.width, None)
         landmark = via or self._finder.landmark_of(destination, now_ns)
         if landmark is not None and (slot := self._vector.table.slots.get(landmark[:KEY_BYTES])) is not None:
-            hop = self._by_table(slot, landmark, avoid)
+            hop = self._by_table(slot, landmark, avoid, venture=venture)
             if hop is not None:
                 return hop
         index = self._crumbs.follow(key, now_ns)
@@ -309,7 +318,9 @@ class Router:
                 return Hop(back.id, back.width, via)
         return None
 
-    def _by_table(self, slot: int, via: NodeId | None, avoid: Container[NodeId]) -> Hop | None:
+    def _by_table(
+        self, slot: int, via: NodeId | None, avoid: Container[NodeId], *, venture: bool
+    ) -> Hop | None:
         table = self._vector.table
         told = table.told[slot]
         if told & RETRACTED == RETRACTED:
@@ -322,7 +333,17 @@ class Router:
             word = table.words[place]
             if other.id not in avoid and self._vector.is_feasible(slot, other, word):
                 return Hop(other.id, min(word >> 8 & 0xFF, other.width), via)
-        return None
+        return self._by_venture(slot, via, avoid) if venture else None
+
+    def _by_venture(self, slot: int, via: NodeId | None, avoid: Container[NodeId]) -> Hop | None:
+        """The cheapest of all that say they have a way."""
+        ways = [
+            (word >> COST_SHIFT & U16, place, Hop(other.id, min(word >> 8 & 0xFF, other.width), via))
+            for place, other in self._vector.table.successors(slot)
+            if other.id not in avoid
+            and (word := self._vector.table.words[place]) >> COST_SHIFT & U16 < COST_INFINITE
+        ]
+        return min(ways)[2] if ways else None
 
     def passed(self, source: NodeId, neighbour: NodeId, *, now_ns: int) -> None:
         """An envelope of `source` came from that neighbour: answers may find back that way."""

@@ -25,7 +25,7 @@ from protocols.routing.neighbours import PASS_OVER, Neighbour
 from protocols.routing.vector import RETRACTED, Vector
 
 SLOT_BITS = 16  # a cursor is cost ‖ slot
-URGENT_BYTES = 8 * ENTRY.size  # of tokens, before a body is made
+URGENT_BYTES = 12 * ENTRY.size  # of tokens, before a body is made
 CALM_BYTES = 25 * ENTRY.size
 
 
@@ -213,7 +213,7 @@ class Teller:
             return
         table, cursor, told = self._vector.table, neighbour.cursor, self._vector.table.told
         order = [(told[slot] >> COST_SHIFT & U16) << SLOT_BITS | slot for slot in table.slots.values()]
-        ahead = sorted(place for place in order if place >= cursor)
+        ahead = sorted([place for place in order if place >= cursor] if cursor else order)
         named_turn = self.refreshes % self._limits.name_every
         for place in ahead:
             if parcel.room < NAMED.size:

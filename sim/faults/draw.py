@@ -33,8 +33,6 @@ MINUTE_MS = 60_000
 HAS = 0.5  # of the runs have a given kind
 STRENGTH = (0.2, 1.0)  # of the scenario's rates and worst cases, where a run has it
 SHAPES = ("chance", "place", "isolate", "swizzle")  # of partitions
-ONE_WAY = 0.25  # of those that are not a swizzle
-WITHIN = (0.1, 0.5)  # of the hosts, on the smaller side
 SWIZZLED_MAX = 8  # hosts
 SWIZZLE = 0.5  # of a swizzle's time goes by until all are cut off, and as much while they come back
 BYZANTINE_BEGIN = 0.1  # of the storm, at most, until somebody misbehaves
@@ -136,8 +134,13 @@ class _Draw:
 
     def _cuts(self) -> Iterator[Cut]:
         for number, die, at_ms in self._of_village("cut", self._storm.cuts_per_min):
-            shape, concern, for_ms = die.choice(SHAPES), f"cut/{number}", _ms(die, self._storm.cut_s)
-            one_way, within = die.random() < ONE_WAY, die.uniform(*WITHIN)
+            storm = self._storm
+            shape, concern, for_ms = (
+                die.choice(storm.cut_shapes or SHAPES),
+                f"cut/{number}",
+                _ms(die, storm.cut_s),
+            )
+            one_way, within = die.random() < storm.cut_one_way, die.uniform(*storm.cut_share)
             if shape == "swizzle":
                 yield from self._swizzle(concern, at_ms, for_ms)
                 continue

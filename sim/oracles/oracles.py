@@ -11,6 +11,7 @@ from sim.oracles.bounded import Bounded
 from sim.oracles.kept import Kept
 from sim.oracles.liveness import Delivered, Reunited
 from sim.oracles.oracle import Ground, Oracle
+from sim.oracles.routes import NoLoops, Present, Reached, Shouts
 from sim.oracles.safety import Alive, ExactlyOnce, InOrder, Monotone, NoForgery
 from sim.timeline import NS_PER_S
 from sim.village import Village
@@ -30,9 +31,21 @@ ORACLES: Mapping[str, Callable[[Ground], Oracle]] = MappingProxyType(
         "kept": Kept,
         "delivered": Delivered,
         "reunited": Reunited,
+        "reached": Reached,
+        "present": Present,
+        "no_loops": NoLoops,
+        "shouts": Shouts,
     }
 )
-ALWAYS = tuple(ORACLES)  # all of them hold in every world that there is so far
+WHERE_ASKED = (
+    "reached",
+    "present",
+    "no_loops",
+    "shouts",
+)  # by a scenario's `oracles`: see sim/oracles/routes.py
+ALWAYS = tuple(
+    name for name in ORACLES if name not in WHERE_ASKED
+)  # these hold in every world that there is so far
 
 
 class Oracles:

@@ -8,7 +8,7 @@ from typing import Any
 from mutant import Mutant, Swap
 
 from meshnode.services import messages
-from meshnode.services.messages import receiving, sending, service, table_in
+from meshnode.services.messages import entrusting, receiving, sending, service, table_in
 from meshnode.services.messages.frames import ACCEPTED, WireMessage
 from meshnode.services.messages.outbox import Item, Outbox
 from meshnode.services.messages.table_upkeep import Start, load_start
@@ -80,7 +80,7 @@ def _fail_for_good(self: Outbox, peer: NodeId, **known: Any) -> None:
     self._queue(peer).due_ns = NEVER_NS
 
 
-def _watch_idly(_self: sending.Sender, _peer: NodeId, _up: bool) -> None:  # noqa: FBT001 - what it stands for
+def _watch_idly(_self: object, _peer: NodeId, _up: bool) -> None:  # noqa: FBT001 - what it stands for
     """Whoever comes and goes."""
 
 
@@ -167,11 +167,14 @@ RULES = (
     Mutant(
         name="sent-on-return",
         rule="What waits for a peer goes when the peer comes back.",
-        where="meshnode/services/messages/sending.py: Sender.watched",
-        swaps=(Swap(sending.Sender, "watched", _watch_idly),),
+        where="meshnode/services/messages/sending.py: Sender.watched; entrusting.py: Entruster.watched",
+        swaps=(
+            Swap(sending.Sender, "watched", _watch_idly),
+            Swap(entrusting.Entruster, "watched", _watch_idly),
+        ),
         oracles=("delivered",),
         seed=1,
-        settings=PAIR,
-        plan=Plan((Stop(at_ms=4_000, host="n1", away_ms=11_000),)),
+        settings={**PAIR, "storm_s": "4", "calm_s": "18"},  # it ends before anything is due for couriers
+        plan=Plan((Stop(at_ms=1_000, host="n1", away_ms=3_000),)),
     ),
 )

@@ -1,7 +1,8 @@
 """What becomes of a run whose node lacks a rule: `python tests/mutants/show.py [NAME]`, from the checkout.
 
 Without a name it lists all mutants. With one it prints the failing seed's screen, shrinks the failure and replays what
-is left, all of it without the rule: `python -m sim replay` has the genuine node, and says "holds".
+is left, all of it without the rule: `python -m sim replay` has the genuine node, and says "holds". A rule that no run
+shows has a witness instead, and its complaints are printed.
 """
 
 import platform
@@ -12,8 +13,8 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import click
-from mutant import Mutant
-from mutants import MUTANTS
+from mutant import Guarded, Mutant
+from mutants import GUARDED, MUTANTS
 
 from meshnode import __version__
 from sim.failing import SUFFIX, Circumstances, failure_of, replay, screen_of, shrink, write_failure
@@ -40,14 +41,24 @@ def show(mutant: Mutant, folder: Path) -> None:
     click.echo(f"replayed with the rule:    {replay(shrunk.path, run=run_case).sentence()}")
 
 
+def show_guarded(guarded: Guarded) -> None:
+    click.echo(f"Without the rule: {guarded.rule}\n      it lives in: {guarded.where}\n")
+    with guarded.active():
+        complaints = guarded.complaints()
+    click.echo("\n".join(complaints) or sys.exit(f"{guarded.name}: nobody missed the rule"))
+
+
 def main(names: list[str]) -> None:
     if not names:
-        for mutant in MUTANTS.values():
-            click.echo(f"{mutant.name:<28}{mutant.rule}")
+        for rule in (*MUTANTS.values(), *GUARDED.values()):
+            click.echo(f"{rule.name:<28}{rule.rule}")
         return
-    if len(names) > 1 or names[0] not in MUTANTS:
-        sys.exit(f"one of: {', '.join(MUTANTS)}")
+    if len(names) > 1 or names[0] not in MUTANTS.keys() | GUARDED.keys():
+        sys.exit(f"one of: {', '.join((*MUTANTS, *GUARDED))}")
     be_quiet()
+    if names[0] in GUARDED:
+        show_guarded(GUARDED[names[0]])
+        return
     with TemporaryDirectory() as folder:
         show(MUTANTS[names[0]], Path(folder))
 

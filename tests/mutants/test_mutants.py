@@ -1,11 +1,11 @@
-"""A rule of the node that is taken out is missed: by an oracle of the simulator, within a few seeds."""
+"""A rule of the node that is taken out is missed: by an oracle of the simulator, within a few seeds, or by a witness."""
 
 from collections.abc import Iterator
 
 import pytest
 import structlog
-from mutant import Mutant, Swap
-from mutants import MUTANTS
+from mutant import Guarded, Mutant, Swap
+from mutants import _ALL, GUARDED, MUTANTS
 
 from sim.disk import Disks
 from sim.failing.run import run_case
@@ -44,6 +44,13 @@ def test_without_the_rule_an_oracle_breaks_and_with_it_none(mutant: Mutant) -> N
     assert genuine.ended == "done"
 
 
+@pytest.mark.parametrize("guarded", GUARDED.values(), ids=lambda guarded: guarded.name)
+def test_without_the_rule_a_witness_complains_and_with_it_not(guarded: Guarded) -> None:
+    with guarded.active():
+        assert guarded.complaints(), f"nobody missed it: {guarded.rule}"
+    assert guarded.complaints() == []
+
+
 def test_the_same_seed_without_the_rule_is_the_same_run() -> None:
     mutant = MUTANTS["known-ids"]
     first, second = (mutant.run(mutant.case()) for _ in range(2))
@@ -63,3 +70,7 @@ def test_a_rule_is_back_after_its_mutant() -> None:
 
 def test_there_are_mutants_of_ten_rules_and_more() -> None:
     assert len({mutant.rule for mutant in MUTANTS.values()}) >= 10
+
+
+def test_each_rule_has_a_name_of_its_own() -> None:
+    assert len(_ALL) == len(MUTANTS) + len(GUARDED)

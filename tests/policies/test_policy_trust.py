@@ -170,9 +170,15 @@ def test_several_small_misdeeds_add_up() -> None:
 
 
 def test_a_contact_gets_more_patience() -> None:
-    for conduct in (of(14, 0.0), Conduct(lies=14), Conduct(replays=180)):
+    for conduct in (Conduct(lies=14), Conduct(replays=180)):
         assert standing_of(conduct).place != "full"
         assert standing_of(conduct, contact=True).place == "full"
+
+
+def test_silence_costs_a_contact_its_rank_as_soon_and_its_place_later() -> None:
+    assert standing_of(of(20, 0.0), contact=True).place == "last"
+    assert standing_of(of(60, 0.0)).place == "none"
+    assert standing_of(of(30, 0.0)).score < standing_of(of(30, 0.0), contact=True).score
 
 
 def test_a_contact_is_not_immune() -> None:

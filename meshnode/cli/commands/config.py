@@ -35,7 +35,7 @@ read_receipts = true
 
 [relay]
 for = "everyone"         # whose traffic goes through this node; or "contacts", or "nobody"
-bytes_per_s = 8388608    # of others' traffic in all; less on a battery
+bytes_per_s = 134217728  # of others' traffic in all; less on a battery
 
 [courier]                # sealed messages of and for people who are away, carried by whoever may meet them
 carry = "everyone"       # for whom this node carries; or "contacts", or "nobody"

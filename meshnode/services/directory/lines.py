@@ -22,6 +22,8 @@ from protocols.envelope import TrafficClass
 from protocols.errors import LinkError
 from protocols.ids import NodeId, short_id
 
+GATEWAY = "gateway"  # the one question for a neighbour over a radio: it is small, and asked seldom
+
 
 @dataclass(slots=True)
 class Line:
@@ -44,6 +46,8 @@ class Lines:
         peer, roads = card.node, self._desk.roads
         if self._desk.book.is_blocked(peer):
             raise LinkError(f"{short_id(peer)} is blocked")
+        if roads.is_connected(peer) and method != GATEWAY and not self._desk.sight.is_wide(peer):
+            raise LinkError(f"a radio lies between us and {short_id(peer)}")
         async with self._slots:
             line = self._open.get(peer)
             if line is None and not roads.is_connected(peer):

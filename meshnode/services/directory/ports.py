@@ -35,8 +35,12 @@ class Sight(Protocol):
 
     def can_dial(self, address: str) -> bool: ...
 
+    def is_wide(self, peer: NodeId) -> bool:
+        """No radio lies between: an answer may hold twenty records, half a second of a radio's time."""
+        ...
+
     def is_routed(self, peer: NodeId) -> bool:
-        """Others lead there."""
+        """Others lead there, and no radio lies between."""
         ...
 
     def is_kept(self, peer: NodeId) -> bool:

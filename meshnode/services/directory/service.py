@@ -23,7 +23,7 @@ from meshnode.services.directory.limits import (
     SAVE_REST_NS,
     TICK_NS,
 )
-from meshnode.services.directory.lines import Lines
+from meshnode.services.directory.lines import GATEWAY, Lines
 from meshnode.services.directory.ports import Book, Roads, Sight
 from meshnode.services.directory.seeking import Absences
 from meshnode.services.directory.store import DirectoryStore
@@ -224,7 +224,8 @@ class DirectoryService:
             self._desk.note_contact(peer)
             self._roads.want(peer)  # it may be here over others, and have told where it can be called now
         if (card := self._desk.card_of(peer)) is not None:
-            self._desk.met(card)
+            if self._desk.sight.is_wide(peer):
+                self._desk.met(card)
             if not self._desk.own_card().listed and self._book.is_contact(peer):
                 self._desk.directory.upkeep.soon(Duty.PUBLISH, now_ns=now_ns)
         if not self._lines.is_ours(peer):
@@ -331,7 +332,7 @@ class DirectoryService:
             return
         try:
             life_s = decode_gateway_answer(
-                await self._lines.ask(card, "gateway", encode_gateway(own.raw, want=want))
+                await self._lines.ask(card, GATEWAY, encode_gateway(own.raw, want=want))
             )
         except (LinkError, TimeoutError, RefusedError, RemoteError):
             self._gateways.gone(gateway)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from sim.faults.behaviours.frames import Corrupt, Delay, Drop, Flood, Replay
 from sim.faults.behaviours.handshake_flood import HandshakeFlood
 from sim.faults.behaviours.impersonate import Impersonate
+from sim.faults.behaviours.relays import BlackHole, FalseHops, FloodRouted, ReplayRouted, Swallow
 from sim.faults.behaviours.spot import Behaviour, Spot
 
 __all__ = ["AT_FRAMES", "BEHAVIOURS", "Behaviour", "Spot"]
@@ -15,6 +16,17 @@ AT_FRAMES: Mapping[str, Callable[[Spot], Behaviour]] = MappingProxyType(
 )
 """Those that somebody in the middle can do too."""
 
+AT_RELAYS: Mapping[str, Callable[[Spot], Behaviour]] = MappingProxyType(
+    {
+        "swallow": Swallow,
+        "false_hops": FalseHops,
+        "black_hole": BlackHole,
+        "replay_routed": ReplayRouted,
+        "flood_routed": FloodRouted,
+    }
+)
+"""Those of cores that relay."""
+
 BEHAVIOURS: Mapping[str, Callable[[Spot], Behaviour]] = MappingProxyType(
-    {**AT_FRAMES, "handshake_flood": HandshakeFlood, "impersonate": Impersonate}
+    {**AT_FRAMES, **AT_RELAYS, "handshake_flood": HandshakeFlood, "impersonate": Impersonate}
 )

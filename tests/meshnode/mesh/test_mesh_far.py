@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.meshnode.mesh.conftest import Air, Node
 
 SECOND = 1_000_000_000
-RADIO = LinkTraits("ble", 469, has_reliable_lane=True, on_network=False)
+RADIO = LinkTraits("ble", 469, has_reliable_lane=True, on_network=False, is_radio=True)
 
 
 def line(air: "Air", names: str) -> "list[Node]":

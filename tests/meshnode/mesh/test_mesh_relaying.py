@@ -1,10 +1,13 @@
 """How much goes on for whom, second by second."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meshnode.mesh.relaying import SECOND_NS, SOURCES_MAX, Relaying
 from policies.energy import EnergyLevel
 from policies.relay import Refuse, Relay, RelayFor, allowance_of
+from policies.trust import Place
 from protocols.envelope import TrafficClass
 from protocols.ids import NodeId
 
@@ -93,3 +96,56 @@ def test_only_the_heaviest_sources_are_remembered() -> None:
     told = relaying.relayed_for()
     assert len(told) == SOURCES_MAX
     assert told[0][0] == node(1_000 + SOURCES_MAX + 9)
+
+
+ASKS = st.tuples(
+    st.sampled_from((ALICE, BOB)),
+    st.sampled_from((BOB, CAROL, node(7))),
+    st.sampled_from((1_000, FULL // 8, FULL // 2)),
+    st.integers(0, 2),
+    st.sampled_from((TrafficClass.INTERACTIVE, TrafficClass.BULK, TrafficClass.EMERGENCY)),
+)
+
+
+@given(st.lists(ASKS, max_size=40))
+def test_what_is_remembered_of_the_policy_changes_no_answer(
+    asks: list[tuple[NodeId, NodeId, int, int, int]],
+) -> None:
+    remembers, forgets = Relaying(), Relaying()
+    now_ns = 0
+    for neighbour, source, nbytes, later, traffic in asks:
+        now_ns += later * SECOND_NS // 2
+        forgets._rooms.clear()
+        answers = [
+            ask(each, neighbour, source=source, nbytes=nbytes, now_ns=now_ns, traffic=traffic)
+            for each in (remembers, forgets)
+        ]
+        assert answers[0] == answers[1]
+
+
+def test_who_stops_relaying_stops_at_once() -> None:
+    relaying = Relaying()
+    ask(relaying)
+    relaying.relay_for = "nobody"
+    assert ask(relaying) == Refuse("relays_for_nobody")
+
+
+def test_who_lost_its_place_and_what_the_battery_no_longer_allows_is_refused_at_once() -> None:
+    relaying = Relaying()
+    ask(relaying, traffic=TrafficClass.BULK)
+
+    def again(place: Place, energy: EnergyLevel) -> Relay | Refuse:
+        return relaying.decide(
+            ALICE,
+            CAROL,
+            node(99),
+            traffic=TrafficClass.BULK,
+            nbytes=1_000,
+            place=place,
+            energy=energy,
+            now_ns=0,
+        )
+
+    assert again("none", EnergyLevel.FULL) == Refuse("no_standing")
+    assert again("full", EnergyLevel.SAVER) == Refuse("save_battery")
+    assert isinstance(again("full", EnergyLevel.FULL), Relay)

@@ -65,7 +65,7 @@ def test_a_relay_waits_and_leaves_out_whoever_has_it() -> None:
     assert not hear(flood, 2, heard)
     due_ns = flood.next_timeout()
     assert due_ns is not None
-    assert 60_000_000 <= due_ns <= 150_000_000
+    assert 40_000_000 <= due_ns <= 300_000_000
     flood.handle_timeout(now_ns=due_ns)
     assert receivers(flood, now_ns=due_ns) == [1, 3]
     assert flood.next_timeout() is None
@@ -79,7 +79,7 @@ def test_each_hop_costs_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("neighbours", "least_ms", "most_ms"), [(1, 10, 40), (5, 60, 150), (9, 80, 180), (30, 100, 220)]
+    ("neighbours", "least_ms", "most_ms"), [(1, 10, 40), (3, 40, 150), (9, 40, 300), (30, 80, 300)]
 )
 def test_the_wait_grows_with_the_neighbours(neighbours: int, least_ms: int, most_ms: int) -> None:
     waits: list[int] = []
