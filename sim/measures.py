@@ -11,6 +11,7 @@ from sim.meshwork import routing_metrics, shout_metrics
 from sim.power import Power
 from sim.result import MapFrame, Metrics, Point, Reached, Samples
 from sim.scenario import Goal
+from sim.shouts import component_of
 from sim.timeline import NS_PER_MS, NS_PER_S
 
 SAMPLES = 120  # on each curve; a screen shows no more
@@ -109,6 +110,8 @@ def metrics_of(settlement: Settlement, meter: Meter, power: Power, plan: Plan) -
     for host in village.hosts.values():
         counted.update(host.counted())
     metrics |= routing_metrics(counted, len(arrived))
+    if accepted and counted["routed_in"]:
+        metrics |= _joined(accepted, village.joined())
     links = sum(meter.samples.links) / max(1, len(meter.samples.links))
     if links and counted["control_bytes"]:
         span_s = village.timeline.now_ns / NS_PER_S
@@ -127,6 +130,19 @@ def ratios_of(metrics: Metrics) -> Metrics:
     if shortest and "transmissions_per_envelope" in metrics:
         ratios["transmissions_of_shortest"] = metrics["transmissions_per_envelope"] / shortest
     return ratios
+
+
+def _joined(accepted: Sequence[Letter], pairs: Sequence[tuple[str, str]]) -> Metrics:
+    """Between hosts that are joined, over however many others, at the end: nothing can bring a letter elsewhere."""
+    part_of: dict[str, str] = {}
+    for one, other in pairs:
+        for host in (one, other):
+            if host not in part_of:
+                part_of |= dict.fromkeys((host, *component_of(host, pairs)), host)
+    possible = [each for each in accepted if part_of.get(each.sender, "-") == part_of.get(each.receiver)]
+    if not possible:
+        return {}
+    return {"delivery_joined": sum(1 for each in possible if each.arrivals) / len(possible)}
 
 
 def _honest(accepted: Sequence[Letter], plan: Plan) -> Metrics:

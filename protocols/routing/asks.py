@@ -15,7 +15,9 @@ class Asks:
     def __init__(self, vector: Vector, teller: Teller) -> None:
         self._vector, self._teller, self._limits = vector, teller, vector.limits
         self._retries: dict[bytes, tuple[int, int]] = {}  # ours: key -> (due, tries so far)
-        self._first_ns: int | None = None  # of the retries; told wrongly after one changed, until it is reckoned
+        self._first_ns: int | None = (
+            None  # of the retries; told wrongly after one changed, until it is reckoned
+        )
         self._moved = False
         self._recent: dict[bytes, int] = {}  # key ‖ sequence, passed on -> when
         self._bumped_ns: int | None = None

@@ -301,8 +301,8 @@ class Router:
         """
         key = destination[:KEY_BYTES]
         slot = self._vector.table.slots.get(key)
-        if slot is not None and (hop := self._by_table(slot, None, avoid, venture=venture)) is not None:
-            return hop
+        if slot is not None and (hop := self._by_table(slot, via, avoid, venture=venture)) is not None:
+            return hop  # it keeps its landmark: a relay farther on may have forgotten the destination
         neighbour = self._vector.neighbours.by_id.get(destination)
         if neighbour is not None and destination not in avoid:
             return Hop(destination, neighbour.width, None)
@@ -348,7 +348,12 @@ class Router:
     def passed(self, source: NodeId, neighbour: NodeId, *, now_ns: int) -> None:
         """An envelope of `source` came from that neighbour: answers may find back that way."""
         known = self._vector.neighbours.by_id.get(neighbour)
-        if known is not None and source[:KEY_BYTES] not in self._vector.table.slots:
+        if known is None:
+            return
+        slot = self._vector.table.slots.get(source[:KEY_BYTES])
+        if slot is None or not self._vector.table.is_reachable(
+            slot
+        ):  # one that was retracted is remembered, too
             self._crumbs.drop(source, known, now_ns)
 
     def no_route(self, source: NodeId, destination: NodeId) -> None:

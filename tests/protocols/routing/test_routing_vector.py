@@ -186,6 +186,30 @@ def test_what_was_relayed_leaves_a_way_back(make_net: Any) -> None:
     assert router.next_hop(stranger, via=None, now_ns=net.now_ns) is None
 
 
+def test_crumbs_lead_back_to_one_whom_the_table_remembers_as_gone(make_net: Any) -> None:
+    """A line 0 - 1 - 2: once 2 has gone from the table, what it sends over 1 must still be answerable."""
+    net = make_net(3)
+    net.link(0, 1)
+    net.link(1, 2)
+    net.run(10)
+    router, gone = net.routers[0], net.ids[2]
+    net.cut(1, 2)
+    net.run(10)
+    assert router.next_hop(gone, via=None, now_ns=net.now_ns) is None
+    router.passed(gone, net.ids[1], now_ns=net.now_ns)
+    assert router.next_hop(gone, via=None, now_ns=net.now_ns).neighbour == net.ids[1]
+
+
+def test_a_relay_that_knows_the_destination_leaves_the_landmark_on(make_net: Any) -> None:
+    """The next relay may have forgotten it."""
+    net = make_net(3)
+    net.link(0, 1)
+    net.link(1, 2)
+    net.run(10)
+    hop = net.routers[0].next_hop(net.ids[2], via=net.ids[1], now_ns=net.now_ns)
+    assert (hop.neighbour, hop.via) == (net.ids[1], net.ids[1])
+
+
 def test_crumbs_are_swept(make_net: Any) -> None:
     net = line(make_net, 2)
     net.run(5)
