@@ -52,7 +52,7 @@ class MeshSight:
     def next_step(self, peer: NodeId) -> NextStep:
         if peer == self.me:
             return NextStep(None, "arrived")
-        hop = self._mesh.relay.way_to(peer, self._now_ns())
+        hop = self._mesh.relay.router.next_hop(peer, via=None, now_ns=self._now_ns())
         if hop is None:
             return NextStep(None, "no_route")
         known = next((each for each in self._described().destinations if peer.startswith(each.prefix)), None)
