@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 ARGS ?=
-SEEDS ?= 200
+SEEDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint type layers bench smoke simcheck lock clean
@@ -43,8 +43,9 @@ smoke: $(VENV)/.dev ## start real daemons and let them talk
 simcheck: $(VENV)/.dev ## the same seed in several processes, and a storm of seeds
 	@$(BIN)/python -m sim selfcheck
 	@$(BIN)/python -m sim selfcheck city --set nodes=40 --set 'baselines=[]'
-	@$(BIN)/python -m sim storm determinism --seeds 10
-	@$(BIN)/python -m sim storm churn --nodes 50 --set storm_s=60 --set calm_s=50 --seeds $(SEEDS)
+	@$(BIN)/python -m sim storm determinism --seeds 4 --set node.directory.listed=false
+	@$(BIN)/python -m sim storm churn --nodes 50 --set storm_s=60 --set calm_s=50 --set crypto=hash \
+		--set node.directory.listed=false --seeds $(SEEDS)
 
 bench: $(VENV)/.dev ## measure, side by side with what else is installed
 	@$(BIN)/python -m bench $(ARGS)
