@@ -37,15 +37,17 @@ class FarPeers:
         self._due: dict[NodeId, FarPeer] = {}  # those with a time
         self._die = die
 
-    def get(self, peer: NodeId) -> FarPeer | None:
-        return self._peers.get(peer)
-
     def is_present(self, peer: NodeId) -> bool:
         far = self._peers.get(peer)
         return far is not None and far.present
 
     def present(self) -> list[NodeId]:
         return [peer for peer, far in self._peers.items() if far.present]
+
+    def is_under_way(self, peer: NodeId) -> bool:
+        """A handshake is, or will be soon."""
+        far = self._peers.get(peer)
+        return far is not None and (far.handshake is not None or far.due_ns is not None)
 
     def want(self, peer: NodeId) -> bool:
         """Keep trying. False where there is no room."""
@@ -116,14 +118,16 @@ class FarPeers:
     def _enter(self, peer: NodeId) -> FarPeer | None:
         far = self._peers.get(peer)
         if far is None:
-            if len(self._peers) >= FAR_MAX and not self._make_room():
-                return None
+            if len(self._peers) >= FAR_MAX:
+                idle = next(
+                    (other for other, each in self._peers.items() if not each.wanted and not each.present),
+                    None,
+                )
+                if idle is None:
+                    return None
+                self.drop(idle)
             far = self._peers[peer] = FarPeer()
         return far
-
-    def _make_room(self) -> bool:
-        idle = next((peer for peer, far in self._peers.items() if not far.wanted and not far.present), None)
-        return idle is not None and (self.drop(idle) or True)
 
     def _set_due(self, peer: NodeId, far: FarPeer, due_ns: int) -> None:
         far.due_ns = due_ns

@@ -45,6 +45,7 @@ from protocols.session import (
     NO_ROUTE,
     Dropped,
     HandshakeFailed,
+    HandshakeId,
     LinkBinding,
     PeerForgot,
     RecordOpened,
@@ -337,17 +338,21 @@ class Mesh:
 
     def _shake_hands(self, link: LinkState, expected: NodeId | None, now_ns: int) -> None:
         try:
-            link.handshake = self._sessions.connect(
-                peer=expected,
-                x25519=self.facts.x25519(expected) if expected is not None else None,
-                hybrid=self._kem is not None and (expected is None or self.facts.hybrid(expected)),
-                route=link.id,
-                local=True,
-                binding=link.up.binding,
-                now_ns=now_ns,
-            )
+            link.handshake = self._connect(expected, link, now_ns)
         except LinkError as error:
             self._turn_away(link, str(error), now_ns)
+
+    def _connect(self, peer: NodeId | None, link: LinkState | None, now_ns: int) -> HandshakeId:
+        """With whoever is at the other end of the link; without one over others. Raises LinkError."""
+        return self._sessions.connect(
+            peer=peer,
+            x25519=None if peer is None else self.facts.x25519(peer),
+            hybrid=self._kem is not None and (peer is None or self.facts.hybrid(peer)),
+            route=NO_ROUTE if link is None else link.id,
+            local=link is not None,
+            binding=b"" if link is None else link.up.binding,
+            now_ns=now_ns,
+        )
 
     def _on_overdue(self, link: LinkState, now_ns: int) -> None:
         """Nobody proved who is there. A peer that forgot our session may be shy of strangers and say nothing: where
@@ -606,17 +611,15 @@ class Mesh:
         """An unproved hint that the peer lost this session: shake hands again where the hint came from. Not for one
         that another has taken the place of: of two handshakes that crossed, the peer may never have finished one.
         """
-        if link is not None and link.peer not in {None, session.peer}:
-            far = self.far.get(session.peer)
-            under_way = far is not None and (far.handshake is not None or far.due_ns is not None)
-            current = session is self._sessions.preferred(session.peer)
-            if current and not under_way and not self.links.of(session.peer):
-                self._shake_far(session.peer, now_ns)
-        if link is None or link.peer not in {None, session.peer}:
+        peer = session.peer
+        current = session is self._sessions.preferred(peer)
+        if link is None:
             return
-        if link.peer is None or session is self._sessions.preferred(session.peer):
+        if link.peer is None or (link.peer == peer and current):
             link.binding = None
-            self._shake_hands(link, session.peer, now_ns)
+            self._shake_hands(link, peer, now_ns)
+        elif link.peer != peer and current and not self.links.of(peer) and not self.far.is_under_way(peer):
+            self._shake_far(peer, now_ns)
 
     def _on_restart(self, peer: NodeId, link: LinkState | None, now_ns: int) -> None:
         """The peer's boot changed: its old sessions are over, and its old links lead nowhere."""
@@ -735,15 +738,7 @@ class Mesh:
 
     def _shake_far(self, peer: NodeId, now_ns: int) -> None:
         try:
-            handshake = self._sessions.connect(
-                peer=peer,
-                x25519=self.facts.x25519(peer),
-                hybrid=self._kem is not None and self.facts.hybrid(peer),
-                route=NO_ROUTE,
-                local=False,
-                binding=b"",
-                now_ns=now_ns,
-            )
+            handshake = self._connect(peer, None, now_ns)
         except LinkError:
             self.far.failed(peer, now_ns=now_ns)
         else:

@@ -1,6 +1,7 @@
 """The lanes of a link as paths for records: what fits, and which one to try first."""
 
 from protocols.envelope import LOCAL_HEADER_BYTES, PAYLOAD_BYTES_MAX
+from protocols.routing.limits import WIDTH_MAX
 from protocols.stream import Path
 from transports.api import LinkTraits
 
@@ -9,16 +10,18 @@ OVERHEAD_BYTES = LOCAL_HEADER_BYTES + TAG_BYTES  # of a record on a direct link
 ANSWER_BYTES_MIN = 32  # the shortest acknowledgement takes 18, a second range 8
 FRAMES_BYTES = 64  # room for an acknowledgement and a stream's header beside the data
 
-
 FAR_SMALL_LANE, FAR_WIDE_LANE = -1, -2  # over others: what goes as datagrams, and what goes on ordered lanes
 FAR_SMALL_BYTES = 1_000  # of plaintext: with seal and header it fits the datagrams of QUIC (1,200 bytes)
 
 
-def far_paths(width: int) -> tuple[Path, Path]:
-    """For small records, and for as large ones as a way of that width takes. Neither promises to arrive."""
+def _far_paths(width: int) -> tuple[Path, Path]:
     widest = min(PAYLOAD_BYTES_MAX, 1 << width) - TAG_BYTES
     small = Path(FAR_SMALL_LANE, reliable=False, bytes_max=min(FAR_SMALL_BYTES, widest))
     return small, Path(FAR_WIDE_LANE, reliable=False, bytes_max=widest)
+
+
+# By the width of the way: for small records, and for as large ones as it takes. Neither promises to arrive.
+FAR_PATHS = tuple(map(_far_paths, range(WIDTH_MAX + 1)))
 
 
 def lanes_of(link: int) -> tuple[int, int]:

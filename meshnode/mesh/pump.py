@@ -10,7 +10,7 @@ from typing import TypeAlias
 from meshnode.mesh.channel import Channel
 from meshnode.mesh.events import Effect, Noticed, SendOn
 from meshnode.mesh.links import LinkState, LinkTable
-from meshnode.mesh.paths import OVERHEAD_BYTES, TAG_BYTES, far_paths
+from meshnode.mesh.paths import FAR_PATHS, OVERHEAD_BYTES, TAG_BYTES
 from meshnode.mesh.relay import Relay
 from meshnode.mesh.transport_manager import TransportManager
 from protocols.envelope import ROUTED_HEADER_BYTES, TrafficClass
@@ -122,7 +122,7 @@ class Pump:
             hop = self._relay.way_to(channel.peer, now_ns)
             if hop is None or self._relay.is_congested(hop.neighbour):
                 return  # it is said when there is one again, or when its link has room
-            small, wide = far_paths(hop.width)
+            small, wide = FAR_PATHS[hop.width]
             for path in (small, wide) if waiting.nbytes <= small.bytes_max else (wide,):
                 plaintext = connection.next_record(path, session.next_counter, now_ns=now_ns)
                 if plaintext is not None:

@@ -210,9 +210,8 @@ class Relay:
         return True
 
     def _send_over(self, hop: Hop, frame: bytes, destination: NodeId, traffic: int, now_ns: int) -> None:
-        hops_left = frame[3]
         if hop.via is not None:
-            frame = relayed(frame, hops_left=hops_left, via=hop.via)
+            frame = relayed(frame, hops_left=frame[3], via=hop.via)
         if frame[1] in ANSWERED:
             self.evidence.forwarded(hop.neighbour, self._me, destination, now_ns)
         self._put(hop.neighbour, frame, self._me, destination, self._me, traffic, now_ns)
@@ -226,15 +225,15 @@ class Relay:
         assert link.peer is not None, "who is not bound sends nothing routed"
         if link.up.traits().is_radio:
             self._moved = True
-            if not self._custody.arrived(link.peer, envelope.id):
-                self._counts["duplicate"] += 1
-                link.tally.duplicates += 1
-                return False
-        elif (first := self._seen.before(envelope.id, link.peer)) is not None:
-            self._counts["duplicate"] += 1
-            link.tally.duplicates += 1
+            is_new = self._custody.arrived(link.peer, envelope.id)
+        else:
+            first = self._seen.before(envelope.id, link.peer)
+            is_new = first is None
             if first == link.peer:
                 self.evidence.suspicious(link.peer, "replay")
+        if not is_new:
+            self._counts["duplicate"] += 1
+            link.tally.duplicates += 1
             return False
         self.evidence.passed(envelope.source, envelope.destination, link.peer, now_ns)
         self.router.passed(envelope.source, link.peer, now_ns=now_ns)
